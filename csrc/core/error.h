@@ -1,0 +1,45 @@
+// Errors that help: CR_CHECK(cond, "conv2d: weight has ", ndim, " dimensions; expected 4").
+// Message grammar: `op: what is wrong (got ...); expected ...; hint`. Shapes print as Python tuples.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace cr {
+
+enum class ErrorKind { kValue, kType, kIndex, kRuntime, kNotImplemented };
+
+// The one exception type of the core. The binding maps the kind to the Python exception.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  ErrorKind kind() const { return kind_; }
+
+ private:
+  ErrorKind kind_;
+};
+
+template <class... Args>
+std::string concat(const Args&... args) {
+  std::ostringstream stream;
+  (stream << ... << args);
+  return stream.str();
+}
+
+template <class... Args>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(ErrorKind kind, const Args&... args) {
+  throw Error(kind, concat(args...));
+}
+
+}  // namespace cr
+
+#define CR_CHECK_KIND(kind, cond, ...)                  \
+  do {                                                  \
+    if (__builtin_expect(!(cond), 0)) ::cr::fail(kind, __VA_ARGS__); \
+  } while (0)
+
+#define CR_CHECK(cond, ...) CR_CHECK_KIND(::cr::ErrorKind::kValue, cond, __VA_ARGS__)
+#define CR_CHECK_TYPE(cond, ...) CR_CHECK_KIND(::cr::ErrorKind::kType, cond, __VA_ARGS__)
+#define CR_CHECK_INDEX(cond, ...) CR_CHECK_KIND(::cr::ErrorKind::kIndex, cond, __VA_ARGS__)
+#define CR_CHECK_STATE(cond, ...) CR_CHECK_KIND(::cr::ErrorKind::kRuntime, cond, __VA_ARGS__)

@@ -1,0 +1,37 @@
+// The pointwise family's contract between host code (pointwise.cpp, built once) and kernels
+// (pointwise*.kernel.cpp, built once per instruction set).
+//
+// A block function works on n contiguous elements: strides, broadcasting and casts are the host's
+// business (it hands tiles that stay in L1). `in[i]` may equal `out` exactly (in-place); no other
+// overlap. Pointers are aligned to the element only. Booleans are bytes 0 or 1.
+#pragma once
+
+#include "core/dtype.h"
+#include "core/isa.h"
+
+namespace cr {
+
+// params: the op's float attributes in the order of its signature (null when it has none).
+using Block = void (*)(void* out, const void* const* in, int64_t n, const double* params);
+
+struct PointwiseEntry {
+  const char* name;           // the op's name
+  Block block[kNumDTypes];    // by the dtype the op computes in; null = not supported
+};
+
+struct PointwiseTable {
+  const PointwiseEntry* entries;
+  int count;
+};
+
+// Arithmetic, comparison, logic, select: all dtypes. Casts: cast[from][to].
+CR_KERNEL_TABLE(PointwiseTable, arithmetic_table)
+// Functions of real numbers: float32 and float64.
+CR_KERNEL_TABLE(PointwiseTable, math_table)
+
+struct CastTable {
+  Block cast[kNumDTypes][kNumDTypes];
+};
+CR_KERNEL_TABLE(CastTable, cast_table)
+
+}  // namespace cr
