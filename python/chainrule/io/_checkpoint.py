@@ -1,0 +1,224 @@
+"""Save and load tensors, alone or inside plain Python containers, as safetensors files.
+
+A flat dict of tensors is stored as exactly that and any safetensors reader can open it. Anything
+deeper (a checkpoint with optimizer state) stores its tensors under dotted names and its structure
+as JSON in the metadata. No pickle: loading a file never runs code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .._core import Tensor, from_numpy
+from ._safetensors import Array, Path, read_arrays, write_arrays
+
+_TREE = "chainrule.tree"  # the metadata entry with the structure
+
+
+def save_file(
+    tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors to a safetensors file.
+
+    The file is written beside `path`, then renamed over it: a failed save leaves the old file
+    untouched. Tensors that share memory are stored once each.
+
+    Args:
+        tensors: tensors by name, of any shape and dtype.
+        path: the file to write or replace.
+        metadata: strings by name, stored in the header.
+
+    Raises:
+        TypeError: a name or metadata entry is no string, or a value no tensor.
+        ValueError: the name is reserved or not valid Unicode.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> cr.save_file({"weight": cr.ones(2, 3)}, "/tmp/model.safetensors", {"note": "demo"})
+        >>> cr.load_file("/tmp/model.safetensors")["weight"].shape
+        (2, 3)
+    """
+    arrays = {}
+    for name, tensor in tensors.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"save_file: {name!r} holds a {type(tensor).__name__}; expected tensors by name; "
+                "save() also takes nested containers"
+            )
+        arrays[name] = _to_array(tensor)
+    for key, value in (metadata or {}).items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError(f"save_file: metadata {key!r} is {value!r:.80}; expected strings")
+    _write("save_file", arrays, path, metadata)
+
+
+def load_file(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file.
+
+    The tensors lie in a private map of the file: loading reads nothing ahead, and writing to a
+    tensor changes neither the file nor another load of it. F16, BF16, U16 and U32 become float32,
+    float32, int32 and int64, which hold all their values.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Tensors by name, in the order of their bytes.
+
+    Raises:
+        ValueError: the file is damaged, untruthful or holds a dtype chainrule cannot represent.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> cr.save_file({"bias": cr.zeros(3)}, "/tmp/bias.safetensors")
+        >>> cr.load_file("/tmp/bias.safetensors")
+        {'bias': tensor([0., 0., 0.])}
+    """
+    arrays, _ = _read("load_file", path)
+    return {name: from_numpy(array) for name, array in arrays.items()}
+
+
+def load_metadata(path: Path) -> dict[str, str]:
+    """Read the metadata of a safetensors file, after the same checks as `load_file`.
+
+    Example:
+        >>> cr.save_file({"bias": cr.zeros(3)}, "/tmp/noted.safetensors", {"epoch": "7"})
+        >>> cr.io.load_metadata("/tmp/noted.safetensors")
+        {'epoch': '7'}
+    """
+    return _read("load_metadata", path)[1]
+
+
+def save(obj: object, path: Path) -> None:
+    """Write a tensor, a state dict or a nested checkpoint to a file.
+
+    Dicts, lists and tuples may nest and may hold tensors, str, int, float, bool and None. Every
+    other type is refused: a file that could rebuild arbitrary objects could run arbitrary code.
+
+    Args:
+        obj: what to store; subclasses of dict come back as plain dicts, parameters as tensors.
+        path: the file to write or replace (in one step, as `save_file` does).
+
+    Raises:
+        TypeError: something inside `obj` cannot be stored; the message says where it is.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> state = {"epoch": 3, "model": {"weight": cr.ones(2)}, "lr": [0.1, 0.01]}
+        >>> cr.save(state, "/tmp/state.safetensors")
+        >>> cr.load("/tmp/state.safetensors")
+        {'epoch': 3, 'model': {'weight': tensor([1., 1.])}, 'lr': [0.1, 0.01]}
+    """
+    if (
+        isinstance(obj, dict)
+        and obj
+        and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in obj.items())
+    ):
+        _write("save", {key: _to_array(value) for key, value in obj.items()}, path, None)
+        return
+    arrays: dict[str, Array] = {}
+    try:
+        tree = json.dumps(_pack(obj, (), arrays))
+    except RecursionError:
+        raise ValueError("save: the object nests too deeply or contains itself") from None
+    _write("save", arrays, path, {_TREE: tree})
+
+
+def load(path: Path) -> Any:
+    """Read what `save` wrote, or the tensors of any other safetensors file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The saved object; for a file of another origin, a dict of tensors by name.
+
+    Raises:
+        ValueError: the file is damaged or untruthful.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> cr.save((cr.zeros(1), "a name"), "/tmp/pair.safetensors")
+        >>> cr.load("/tmp/pair.safetensors")
+        (tensor([0.]), 'a name')
+    """
+    arrays, metadata = _read("load", path)
+    tensors = {name: from_numpy(array) for name, array in arrays.items()}
+    if _TREE not in metadata:
+        return tensors
+    try:
+        return _unpack(json.loads(metadata[_TREE]), tensors)
+    except RecursionError:
+        fault = "it nests too deeply"
+    except ValueError as error:
+        fault = str(error)
+    raise ValueError(f"load: {os.fspath(path)!r}: {_TREE} is not valid: {fault}")
+
+
+def _to_array(tensor: Tensor) -> Array:
+    return np.asarray(tensor.detach())
+
+
+def _write(op: str, arrays: Mapping[str, Array], path: Path, metadata: Any) -> None:
+    try:
+        write_arrays(arrays, path, metadata)
+    except ValueError as error:
+        raise ValueError(f"{op}: {error}") from None
+
+
+def _read(op: str, path: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    try:
+        return read_arrays(path)
+    except ValueError as error:
+        raise ValueError(f"{op}: {error}") from None
+
+
+def _pack(obj: object, where: tuple[str, ...], arrays: dict[str, Array]) -> Any:
+    """Turn `obj` into JSON; its tensors go to `arrays`, and a JSON object names what JSON lacks."""
+    if obj is None or type(obj) in (bool, int, float, str):
+        return obj
+    if isinstance(obj, Tensor):
+        name = ".".join(where) or "tensor"
+        while name in arrays:  # {"a.b": x, "a": {"b": y}} gives the same path twice
+            name += "'"
+        arrays[name] = _to_array(obj)
+        return {"tensor": name}
+    if isinstance(obj, dict) and all(type(key) in (str, int) for key in obj):
+        pairs = obj.items()
+        return {"dict": [[key, _pack(value, (*where, str(key)), arrays)] for key, value in pairs]}
+    if type(obj) in (list, tuple):
+        items = [_pack(x, (*where, str(i)), arrays) for i, x in enumerate(obj)]  # type: ignore[arg-type]
+        return items if type(obj) is list else {"tuple": items}
+    place = f" at {'.'.join(where)!r}" if where else ""
+    raise TypeError(
+        f"save: cannot store a {type(obj).__name__}{place}; expected tensors, str, int, float, "
+        "bool, None, and dicts (keyed by str or int), lists and tuples of them; "
+        "save a module or optimizer by its state_dict()"
+    )
+
+
+def _unpack(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Undo `_pack`, trusting nothing."""
+    if isinstance(tree, list):
+        return [_unpack(item, tensors) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if len(tree) != 1:
+        raise ValueError(f"{tree!r:.80} names no single type")
+    [(kind, value)] = tree.items()
+    if kind == "tensor" and isinstance(value, str) and value in tensors:
+        return tensors[value]
+    if kind == "tuple" and isinstance(value, list):
+        return tuple(_unpack(item, tensors) for item in value)
+    if kind == "dict" and isinstance(value, list) and all(map(_is_pair, value)):
+        return {key: _unpack(item, tensors) for key, item in value}
+    raise ValueError(f"{tree!r:.80} is neither a tensor of this file, a tuple nor a dict")
+
+
+def _is_pair(item: object) -> bool:
+    return isinstance(item, list) and len(item) == 2 and type(item[0]) in (str, int)
