@@ -1,0 +1,103 @@
+#include "core/cpus.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+namespace cr {
+namespace {
+
+// The leading number of an environment variable ("4" or the nested list "4,2"); 0 when absent or
+// not a positive number.
+int threads_from(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (!text) return 0;
+  char* end = nullptr;
+  const long n = std::strtol(text, &end, 10);
+  while (*end == ' ') ++end;
+  if (end == text || (*end != '\0' && *end != ',') || n < 1) return 0;
+  return static_cast<int>(std::min<long>(n, kMaxThreads));
+}
+
+int affinity_processors() {
+#ifdef __linux__
+  // The mask must be as wide as the kernel's, which may know more processors than cpu_set_t.
+  for (int bits = CPU_SETSIZE; bits <= 1 << 16; bits *= 4) {
+    cpu_set_t* set = CPU_ALLOC(bits);
+    const size_t size = CPU_ALLOC_SIZE(bits);
+    const int count = sched_getaffinity(0, size, set) == 0 ? CPU_COUNT_S(size, set) : 0;
+    CPU_FREE(set);
+    if (count > 0) return count;
+  }
+#endif
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+// quota / period in processors; infinite ("max", -1 or absent) is 0.
+double processors_from(const std::string& quota, const std::string& period) {
+  const double q = std::atof(quota.c_str()), p = std::atof(period.c_str());
+  return q > 0 && p > 0 ? q / p : 0;
+}
+
+double quota_of(const std::string& directory, bool v2) {
+  if (v2) {
+    std::istringstream fields(first_line(directory + "/cpu.max"));
+    std::string quota, period;
+    fields >> quota >> period;
+    return processors_from(quota, period);
+  }
+  return processors_from(first_line(directory + "/cpu.cfs_quota_us"),
+                         first_line(directory + "/cpu.cfs_period_us"));
+}
+
+bool has_cpu_controller(const std::string& controllers) {
+  return ("," + controllers + ",").find(",cpu,") != std::string::npos;
+}
+
+}  // namespace
+
+int cgroup_processors(const std::string& membership, const std::string& mount) {
+  double least = 0;
+  std::ifstream file(membership);
+  // Lines are "id:controllers:path"; v2 has id 0 and no controllers.
+  for (std::string line; std::getline(file, line);) {
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const bool v2 = controllers.empty();
+    if (!v2 && !has_cpu_controller(controllers)) continue;
+    // Every ancestor's quota binds. Inside a container the path may not exist below the mount
+    // (it is the host's); the root, visited last, is then the container's own group.
+    for (std::string path = line.substr(second + 1);; path.erase(path.rfind('/'))) {
+      if (path == "/") path.clear();
+      const std::string root = v2 ? mount : mount + "/cpu";
+      const double quota = quota_of(root + path, v2);
+      if (quota > 0) least = least > 0 ? std::min(least, quota) : quota;
+      if (path.find('/') == std::string::npos) break;
+    }
+  }
+  return least > 0 ? std::max(1, static_cast<int>(least)) : 0;
+}
+
+int default_num_threads() {
+  if (const int n = threads_from("CHAINRULE_NUM_THREADS")) return n;
+  if (const int n = threads_from("OMP_NUM_THREADS")) return n;
+  const int processors = affinity_processors();
+  const int quota = cgroup_processors("/proc/self/cgroup", "/sys/fs/cgroup");
+  return std::clamp(quota > 0 ? std::min(processors, quota) : processors, 1, kMaxThreads);
+}
+
+}  // namespace cr
