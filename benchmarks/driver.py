@@ -1,0 +1,213 @@
+"""Runs problems on libraries side by side.
+
+Each library works in its own process. A problem is prepared everywhere, its answers are checked,
+and then the libraries are timed in turn, A B A B, for several rounds, so that a machine that drifts
+does so for all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from benchmarks.library import thread_environment
+from benchmarks.problem import Problem
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTLE_SECONDS = 0.005  # lets the last library's idle threads stop spinning
+TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long to measure."""
+
+    rounds: int = 7
+    count: int = 3
+    sample_seconds: float = 0.002
+
+
+@dataclass
+class Result:
+    """One library's samples of one problem, or why there are none."""
+
+    values: list[float] = field(default_factory=list)
+    number: int = 0
+    skip: str | None = None
+    error: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        return bool(self.values)
+
+    @property
+    def best(self) -> float:
+        return min(self.values)
+
+    @property
+    def median(self) -> float:
+        return float(np.median(self.values))
+
+
+@dataclass
+class Row:
+    """One problem at one thread count with every library's result."""
+
+    problem: Problem
+    threads: int
+    results: dict[str, Result]
+
+
+class Peer(Protocol):
+    """What the driver needs of a worker: tests put one in the same process."""
+
+    def ask(self, **request: Any) -> dict[str, Any]: ...
+
+
+class WorkerDied(Exception):
+    """The worker crashed or hung."""
+
+
+class WorkerProcess:
+    """A worker in a process of its own; started again after a crash."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self.name, self.threads = name, threads
+        self.facts: dict[str, str] = {}
+        self._unloadable: str | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = b""
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Send a request, wait for the reply; a dead or hanging worker is an error reply."""
+        if self._unloadable is not None:
+            return {"error": self._unloadable}
+        try:
+            process = self._process or self._start()
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            return self._reply(process)
+        except (WorkerDied, BrokenPipeError) as error:
+            self.stop()
+            return {"error": str(error) or "the worker died"}
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", self.name, str(self.threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env=os.environ | thread_environment(self.threads) | {"PYTHONPATH": path},
+        )
+        self._buffer = b""
+        greeting = self._reply(self._process)
+        if "error" in greeting:
+            self._unloadable = greeting["error"]
+            raise WorkerDied(self._unloadable)
+        self.facts = greeting["facts"]
+        return self._process
+
+    def _reply(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+        assert process.stdout is not None
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while b"\n" not in self._buffer:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([process.stdout], [], [], left)[0]:
+                raise WorkerDied(f"no reply within {TIMEOUT_SECONDS:.0f} s")
+            chunk = process.stdout.read(1 << 16)
+            if not chunk:
+                raise WorkerDied(f"the worker ended with code {process.wait()}")
+            self._buffer += chunk
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+    def stop(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            pipe.close()  # the worker's loop ends with its input
+        try:
+            process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def prepare(problem: Problem, peer: Peer, expected: list[np.ndarray] | None) -> Result:
+    """Build the problem in a worker and check its answer; the result has no samples yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "answer.npz")
+        reply = peer.ask(do="prepare", problem=problem.key, answer=path)
+        result = Result(skip=reply.get("skip"), error=reply.get("error"))
+        if "ok" in reply and expected is not None:
+            with np.load(path) as saved:
+                wrong = problem.check([saved[name] for name in saved.files], expected)
+            result.error = f"wrong answer: {wrong}" if wrong else None
+    return result
+
+
+def run_problem(
+    problem: Problem, threads: int, peers: Mapping[str, Peer], settings: Settings
+) -> Row:
+    """Check and time one problem on all peers."""
+    expected = problem.reference()
+    results = {name: prepare(problem, peer, expected) for name, peer in peers.items()}
+    order = [name for name, result in results.items() if not (result.skip or result.error)]
+    for name in order:
+        reply = peers[name].ask(do="calibrate", seconds=settings.sample_seconds)
+        results[name].number = reply.get("number", 0)
+        results[name].error = reply.get("error")
+    for _ in range(settings.rounds):
+        for name in order:
+            result = results[name]
+            if result.error is None:
+                time.sleep(SETTLE_SECONDS)
+                reply = peers[name].ask(do="sample", number=result.number, count=settings.count)
+                result.values += reply.get("values", [])
+                result.error = reply.get("error")
+        order = order[1:] + order[:1]
+    for result in results.values():
+        if result.error is not None:
+            result.values = []
+    return Row(problem, threads, results)
+
+
+def run(
+    problems: Sequence[Problem],
+    names: Sequence[str],
+    threads: int,
+    settings: Settings,
+    progress: Callable[[Row], None] = lambda row: None,
+) -> tuple[list[Row], dict[str, dict[str, str]]]:
+    """Run problems on the named libraries; returns the rows and each library's facts."""
+    rows: dict[str, Row] = {}
+    facts: dict[str, dict[str, str]] = {}
+    for count in sorted({problem.threads or threads for problem in problems}):
+        peers = {name: WorkerProcess(name, count) for name in names}
+        try:
+            for problem in problems:
+                if (problem.threads or threads) == count:
+                    rows[problem.key] = run_problem(problem, count, peers, settings)
+                    progress(rows[problem.key])
+            facts |= {name: peer.facts for name, peer in peers.items() if peer.facts}
+        finally:
+            for peer in peers.values():
+                peer.stop()
+    return [rows[problem.key] for problem in problems], facts

@@ -1,0 +1,42 @@
+"""Facts about the machine that belong beside every figure."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+ISA_FLAGS = ("avx512f", "avx2", "fma", "avx", "sse4_2", "asimd")
+
+
+def _cpuinfo() -> dict[str, str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def cpu_count() -> int:
+    """CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def facts() -> dict[str, str]:
+    """Processor, cores, instruction set, load, system and Python."""
+    info = _cpuinfo()
+    flags = (info.get("flags") or info.get("Features") or "").split()
+    model = info.get("model name") or platform.processor() or platform.machine()
+    if "cpu family" in info:
+        model += f" (family {info['cpu family']}, model {info['model']})"
+    return {
+        "cpu": model,
+        "cores": str(cpu_count()),
+        "isa": " ".join(flag for flag in ISA_FLAGS if flag in flags) or platform.machine(),
+        "load": f"{os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else "",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }

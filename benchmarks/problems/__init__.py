@@ -1,0 +1,27 @@
+"""The problem tables, one file per group; a new row is one line in its file."""
+
+from __future__ import annotations
+
+from benchmarks.problem import Problem
+from benchmarks.problems import (
+    alternation,
+    conv,
+    imports,
+    matmul,
+    overhead,
+    pointwise,
+    pool,
+    reduce,
+    train,
+)
+
+TABLES = (overhead, matmul, conv, pool, pointwise, reduce, train, imports, alternation)
+
+
+def load() -> dict[str, Problem]:
+    """All problems by key, in table order."""
+    problems = [problem for table in TABLES for problem in table.PROBLEMS]
+    by_key = {problem.key: problem for problem in problems}
+    if len(by_key) != len(problems):
+        raise ValueError("two problems share a key")
+    return by_key

@@ -1,0 +1,64 @@
+"""Reductions, softmax and losses."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from benchmarks.problem import Expression, Input, Labels, Problem
+
+SQUARE = (1000, 1000)
+
+
+def row(
+    name: str,
+    torch: str,
+    numpy: str | None,
+    jax: str | None = None,
+    shape: tuple[int, ...] = SQUARE,
+    **more: Any,
+) -> Problem:
+    """A reduction of x; NumPy's line serves JAX where none is given."""
+    fields: dict[str, Any] = {"inputs": {"x": shape}, "bytes": 4.0 * math.prod(shape)} | more
+    if jax is None and numpy is not None:
+        jax = numpy.replace("np.", "jnp.")
+    return Expression(group="reduce", name=name, torch=torch, numpy=numpy, jax=jax, **fields)
+
+
+def logits(n: int, classes: int, quick: bool = False) -> list[Problem]:
+    """Softmax and cross-entropy of (n, classes) logits."""
+    shape = (n, classes)
+    inputs: dict[str, Input] = {"x": shape, "y": Labels(n, classes)}
+    size = f"{n}x{classes}"
+    entropy = "-jnn.log_softmax(x)[jnp.arange(len(y)), y].mean()"
+    twice = 8.0 * math.prod(shape)
+    return [
+        row(f"softmax {size}", "F.softmax(x, -1)", None, "jnn.softmax(x)", shape=shape,
+            exact="ref.softmax(x)", bytes=twice, quick=quick),
+        row(f"log_softmax {size}", "F.log_softmax(x, -1)", None, "jnn.log_softmax(x)", shape=shape,
+            exact="ref.log_softmax(x)", bytes=twice),
+        row(f"cross_entropy {size}", "F.cross_entropy(x, y)", None, entropy, inputs=inputs,
+            exact="ref.cross_entropy(x, y)", quick=quick),
+        row(f"cross_entropy {size} forward + backward",
+            "lib.autograd.grad(F.cross_entropy(x, y), x)", None,
+            f"jax.grad(lambda x: {entropy})(x)",
+            inputs=inputs, grads=("x",), exact="ref.cross_entropy_grad(x, y)", quick=quick),
+    ]  # fmt: skip
+
+
+PROBLEMS = [
+    row("sum", "x.sum()", "np.sum(x)", tolerance=1e-3, quick=True),
+    row("sum dim 0", "x.sum(0)", "np.sum(x, axis=0)", quick=True),
+    row("sum dim 1", "x.sum(1)", "np.sum(x, axis=1)"),
+    row("sum middle dim 64x64x256", "x.sum(1)", "np.sum(x, axis=1)", shape=(64, 64, 256)),
+    row("mean dim 1", "x.mean(1)", "np.mean(x, axis=1)"),
+    row("max", "x.max()", "np.max(x)"),
+    row("amax dim 1", "x.amax(1)", "np.max(x, axis=1)"),
+    row("argmax dim 1", "x.argmax(1)", "np.argmax(x, axis=1)", quick=True),
+    row("var dim 1", "x.var(1)", "np.var(x, axis=1, ddof=1)"),
+    row("logsumexp dim 1", "lib.logsumexp(x, 1)", "np.log(np.sum(np.exp(x), axis=1))"),
+    row("norm", "lib.linalg.vector_norm(x)", "np.linalg.norm(x)", tolerance=1e-3),
+    *logits(128, 10, quick=True),
+    *logits(256, 1000),
+    *logits(4096, 64),
+]

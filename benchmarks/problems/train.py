@@ -1,0 +1,295 @@
+"""Training steps and inference of whole small networks.
+
+A network is text in torch's constructors; every style supplies those names. All start from the
+same parameters and batch, and the parameters after three steps must agree with the float64
+network of `reference`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks import reference
+from benchmarks.library import Jax, Library, NumPy
+from benchmarks.problem import Labels, Problem, Task, draw
+
+# Large enough to move the parameters by many roundings within the checked steps, and small enough
+# that the many steps of a timing do not learn the batch by heart.
+LEARNING_RATES = {"SGD": 1e-2, "Adam": 1e-4}
+CHECKED_STEPS = 3
+TOLERANCE = 1e-3
+
+
+def norm(arrays: list[np.ndarray]) -> float:
+    """The Euclidean norm of all entries together."""
+    return math.sqrt(math.fsum(float(np.vdot(array, array)) for array in arrays))
+
+
+class StepTask(Task):
+    """A training step; its answer is the change of the parameters over the first few steps."""
+
+    def __init__(self, step: Callable[[], Any], parameters: Callable[[], list[np.ndarray]]) -> None:
+        super().__init__("step()", {"step": step})
+        self._step, self._parameters = step, parameters
+
+    def answer(self) -> Any:
+        before = [array.astype("float64") for array in self._parameters()]
+        for _ in range(CHECKED_STEPS):
+            self._step()
+        after = self._parameters()
+        return [new - old for new, old in zip(after, before, strict=True)]
+
+
+def jax_layers(jax: Any) -> dict[str, Any]:
+    """The constructors for JAX: functions of (parameter iterator, x)."""
+    jnp, lax = jax.numpy, jax.lax
+
+    def linear(inputs: int, outputs: int) -> Callable:
+        return lambda p, x: x @ next(p).T + next(p)
+
+    def conv(inputs: int, outputs: int, kernel: int, padding: int = 0) -> Callable:
+        pad = [(padding, padding)] * 2
+        return lambda p, x: (
+            lax.conv_general_dilated(x, next(p), (1, 1), pad) + next(p)[:, None, None]
+        )
+
+    def max_pool(kernel: int) -> Callable:
+        dims = (1, 1, kernel, kernel)
+        return lambda p, x: lax.reduce_window(x, -jnp.inf, lax.max, dims, dims, "VALID")
+
+    return {
+        "Linear": linear,
+        "Conv2d": conv,
+        "MaxPool2d": max_pool,
+        "ReLU": lambda: lambda p, x: jnp.maximum(x, 0),
+        "Flatten": lambda: lambda p, x: x.reshape(len(x), -1),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(Problem):
+    """A network on one batch: a training step where `optimizer` is set, inference where not.
+
+    Attributes:
+        layers: torch's constructors, comma separated.
+        image: the shape of one sample.
+        batch: samples in the batch.
+        loss: a name in ``nn.functional``.
+        optimizer: a name in ``optim``, or None.
+    """
+
+    layers: str
+    image: tuple[int, ...]
+    batch: int
+    loss: str = "cross_entropy"
+    optimizer: str | None = None
+    group: str = "train"
+
+    def network(self, dtype: str) -> reference.Network:
+        """The NumPy network with its first parameters, uniform within 1/sqrt(fan in)."""
+        rng, params = self.rng, []
+        for layer in eval(f"[{self.layers}]", dict(reference.LAYERS)):
+            bound = 1 / math.sqrt(math.prod(layer.shapes[0][1:])) if layer.shapes else 0
+            params += [rng.uniform(-bound, bound, s).astype("float32") for s in layer.shapes]
+        return reference.Network(self.layers, [param.astype(dtype) for param in params])
+
+    def data(self, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+        """The batch and its targets."""
+        rng = self.rng
+        x = draw((self.batch, *self.image), rng, "float32").astype(dtype)
+        shape = self.network(dtype)(x).shape
+        if self.loss == "cross_entropy":
+            return x, draw(Labels(self.batch, shape[1]), rng, dtype)
+        return x, draw(shape, rng, "float32").astype(dtype)
+
+    def task(self, library: Library) -> Task:
+        if isinstance(library, NumPy):
+            return self._numpy_task("float32")
+        if isinstance(library, Jax):
+            return self._jax_task(library)
+        return self._torch_task(library)
+
+    def reference(self) -> list[np.ndarray] | None:
+        answer = self._numpy_task("float64").answer()
+        return answer if self.optimizer else [answer]
+
+    def check(self, answer: list[np.ndarray], expected: list[np.ndarray]) -> str | None:
+        """Judge by the norm of the whole error: Adam's step is about the learning rate however
+        small the gradient, so the few that are nearly zero may differ by a whole step."""
+        shapes = [array.shape for array in answer], [array.shape for array in expected]
+        if shapes[0] != shapes[1]:
+            return f"shapes {shapes[0]}, expected {shapes[1]}"
+        error = norm([got - want for got, want in zip(answer, expected, strict=True)])
+        if not error <= TOLERANCE * norm(expected):
+            return f"relative error {error / norm(expected):.3g}, allowed {TOLERANCE:g}"
+        return None
+
+    def _torch_task(self, library: Library) -> Task:
+        names = library.names()
+        lib, nn, functional = names["lib"], names["nn"], names["F"]
+        model = nn.Sequential(*eval(f"[{self.layers}]", vars(nn).copy()))
+        state = dict(zip(model.state_dict(), self.network("float32").flat, strict=True))
+        model.load_state_dict({key: library.tensor(array) for key, array in state.items()})
+        x, target = (library.tensor(array) for array in self.data("float32"))
+        if self.optimizer is None:
+            model.eval()
+
+            def infer() -> Any:
+                with lib.no_grad():
+                    return model(x)
+
+            return Task("infer()", {"infer": infer})
+        loss_function = getattr(functional, self.loss)
+        rate = LEARNING_RATES[self.optimizer]
+        optimizer = getattr(lib.optim, self.optimizer)(model.parameters(), lr=rate)
+
+        def step() -> Any:
+            optimizer.zero_grad()
+            loss = loss_function(model(x), target)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return StepTask(step, lambda: [library.array(p).copy() for p in model.parameters()])
+
+    def _numpy_task(self, dtype: str) -> Task:
+        network = self.network(dtype)
+        x, target = self.data(dtype)
+        if self.optimizer is None:
+            return Task("network(x)", {"network": network, "x": x})
+        optimizer = reference.OPTIMIZERS[self.optimizer](
+            network.flat, LEARNING_RATES[self.optimizer]
+        )
+        return StepTask(
+            lambda: optimizer.step(network.gradients(x, target, self.loss)),
+            lambda: [param.copy() for param in network.flat],
+        )
+
+    def _jax_task(self, library: Library) -> Task:
+        jax = library.module
+        jnp = jax.numpy
+        layers = eval(f"[{self.layers}]", jax_layers(jax))
+        params = [library.tensor(array) for array in self.network("float32").flat]
+        x, target = (library.tensor(array) for array in self.data("float32"))
+
+        def forward(params: list, x: Any) -> Any:
+            rest: Iterator = iter(params)
+            for layer in layers:
+                x = layer(rest, x)
+            return x
+
+        def loss(params: list, x: Any, target: Any) -> Any:
+            y = forward(params, x)
+            if self.loss == "mse_loss":
+                return ((y - target) ** 2).mean()
+            return -jax.nn.log_softmax(y)[jnp.arange(self.batch), target].mean()
+
+        if self.optimizer is None:
+            infer = jax.jit(forward)
+            return Task("infer(params, x).block_until_ready()",
+                        {"infer": infer, "params": params, "x": x})  # fmt: skip
+
+        rate = LEARNING_RATES[self.optimizer]
+
+        def update(param: Any, grad: Any, mean: Any, square: Any, count: Any) -> tuple:
+            if self.optimizer == "SGD":
+                return param - rate * grad, mean, square
+            mean = mean + 0.1 * (grad - mean)
+            square = square + 0.001 * (grad * grad - square)
+            unbias1, unbias2 = 1 - 0.9**count, 1 - 0.999**count
+            return (
+                param - rate / unbias1 * mean / (jnp.sqrt(square / unbias2) + 1e-8),
+                mean,
+                square,
+            )
+
+        @jax.jit
+        def whole_step(state: tuple, x: Any, target: Any) -> tuple:
+            params, means, squares, count = state
+            grads = jax.grad(loss)(params, x, target)
+            count = count + 1
+            new = [update(*each, count) for each in zip(params, grads, means, squares, strict=True)]
+            return (*map(list, zip(*new, strict=True)), count)
+
+        zeros = [jnp.zeros_like(param) for param in params]
+        state = params, zeros, zeros, jnp.float32(0)
+
+        def step() -> Any:
+            nonlocal state
+            state = whole_step(state, x, target)
+            jax.block_until_ready(state)
+
+        return StepTask(step, lambda: [np.asarray(param) for param in state[0]])
+
+
+def forward_flops(layers: str, batch: int, image: tuple[int, ...]) -> float:
+    """Multiply-adds of the forward pass, times two."""
+    total, shape = 0.0, (batch, *image)
+    for layer in eval(f"[{layers}]", dict(reference.LAYERS)):
+        flops, shape = layer.flops(shape)
+        total += flops
+    return total
+
+
+def train(
+    name: str,
+    layers: str,
+    image: tuple[int, ...],
+    batch: int,
+    optimizer: str,
+    **more: Any,
+) -> Problem:
+    """A training step; forward and both gradients cost three times the forward pass."""
+    flops = 3 * forward_flops(layers, batch, image)
+    return Network(
+        name=f"{name} batch {batch} {optimizer}",
+        layers=layers,
+        image=image,
+        batch=batch,
+        optimizer=optimizer,
+        flops=flops,
+        **more,
+    )
+
+
+def infer(name: str, layers: str, image: tuple[int, ...], batch: int, **more: Any) -> Problem:
+    """A forward pass without gradients."""
+    flops = forward_flops(layers, batch, image)
+    return Network(group="infer", name=f"{name} batch {batch}", layers=layers, image=image,
+                   batch=batch, flops=flops, **more)  # fmt: skip
+
+
+MLP_TINY = "Linear(2, 16), ReLU(), Linear(16, 1)"
+MLP_SMALL = "Linear(8, 64), ReLU(), Linear(64, 64), ReLU(), Linear(64, 4)"
+MLP_TABLE = "Linear(30, 128), ReLU(), Linear(128, 128), ReLU(), Linear(128, 2)"
+MLP_MNIST = "Linear(784, 128), ReLU(), Linear(128, 10)"
+MLP_WIDE = "Linear(784, 512), ReLU(), Linear(512, 512), ReLU(), Linear(512, 10)"
+LENET = (
+    "Conv2d(1, 6, 5, padding=2), ReLU(), MaxPool2d(2), Conv2d(6, 16, 5), ReLU(), MaxPool2d(2),"
+    "Flatten(), Linear(400, 120), ReLU(), Linear(120, 84), ReLU(), Linear(84, 10)"
+)
+MNIST_CNN = (
+    "Conv2d(1, 32, 3), ReLU(), Conv2d(32, 64, 3), ReLU(), MaxPool2d(2),"
+    "Flatten(), Linear(9216, 128), ReLU(), Linear(128, 10)"
+)
+GREY = (1, 28, 28)
+
+PROBLEMS = [
+    train("MLP 2-16-1", MLP_TINY, (2,), 32, "SGD", loss="mse_loss", quick=True),
+    train("MLP 8-64-64-4", MLP_SMALL, (8,), 64, "Adam", quick=True),
+    train("MLP 30-128-128-2", MLP_TABLE, (30,), 256, "Adam", quick=True),
+    train("MLP 784-128-10", MLP_MNIST, (784,), 64, "SGD", quick=True),
+    train("MLP 784-512-512-10", MLP_WIDE, (784,), 128, "Adam"),
+    train("LeNet-5", LENET, GREY, 64, "SGD", quick=True),
+    train("2-conv MNIST CNN", MNIST_CNN, GREY, 64, "Adam"),
+    infer("MLP 2-16-1", MLP_TINY, (2,), 32, quick=True),
+    infer("MLP 8-64-64-4", MLP_SMALL, (8,), 1, quick=True),
+    infer("MLP 784-128-10", MLP_MNIST, (784,), 1),
+    infer("LeNet-5", LENET, GREY, 1, quick=True),
+    infer("LeNet-5", LENET, GREY, 64),
+]

@@ -1,0 +1,327 @@
+"""Right answers in plain NumPy: convolution, pooling, losses and whole networks with gradients.
+
+Written for clearness and run in float64, these check every library. The network classes carry
+torch's constructor arguments, so that one text such as ``Linear(2, 16), ReLU(), Linear(16, 1)``
+builds the same network here and there. In float32 they are also the NumPy peer: what somebody
+writes who has NumPy alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+Array = np.ndarray
+Params = list[Array]
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def gelu(x: Array) -> Array:
+    """x times the normal distribution function."""
+    return x * 0.5 * (1 + _erf(x / math.sqrt(2)))
+
+
+def gelu_grad(x: Array) -> Array:
+    """Derivative of `gelu`."""
+    density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    return 0.5 * (1 + _erf(x / math.sqrt(2))) + x * density
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x))."""
+    return 1 / (1 + np.exp(-x))
+
+
+def log_softmax(x: Array) -> Array:
+    """Logarithm of the softmax over the last dim."""
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def softmax(x: Array) -> Array:
+    """Softmax over the last dim."""
+    return np.exp(log_softmax(x))
+
+
+def cross_entropy(x: Array, labels: Array) -> Array:
+    """Mean cross-entropy of logits (N, C) against class numbers (N,)."""
+    return -log_softmax(x)[np.arange(len(labels)), labels].mean()
+
+
+def cross_entropy_grad(x: Array, labels: Array) -> Array:
+    """Gradient of `cross_entropy` for the logits."""
+    gradient = softmax(x)
+    gradient[np.arange(len(labels)), labels] -= 1
+    return gradient / len(labels)
+
+
+def mse(x: Array, target: Array) -> Array:
+    """Mean squared error."""
+    return ((x - target) ** 2).mean()
+
+
+def mse_grad(x: Array, target: Array) -> Array:
+    """Gradient of `mse` for the prediction."""
+    return 2 * (x - target) / x.size
+
+
+def _taps(
+    kernel: Sequence[int], out: Sequence[int], stride: int
+) -> Iterator[tuple[int, int, slice, slice]]:
+    """For each kernel position (r, s) the slices of the padded image that meet it."""
+    for r in range(kernel[0]):
+        for s in range(kernel[1]):
+            rows = slice(r, r + stride * (out[0] - 1) + 1, stride)
+            columns = slice(s, s + stride * (out[1] - 1) + 1, stride)
+            yield r, s, rows, columns
+
+
+def _pad(x: Array, padding: int, value: float = 0.0) -> Array:
+    width = ((0, 0), (0, 0), (padding, padding), (padding, padding))
+    return np.pad(x, width, constant_values=value)
+
+
+def _out(size: Sequence[int], kernel: Sequence[int], stride: int, padding: int) -> tuple[int, int]:
+    rows, columns = ((n + 2 * padding - k) // stride + 1 for n, k in zip(size, kernel, strict=True))
+    return rows, columns
+
+
+def conv2d(
+    x: Array, w: Array, b: Array, stride: int = 1, padding: int = 0, groups: int = 1
+) -> Array:
+    """Convolution of (N, C, H, W) with (K, C/groups, R, S), one matrix product per kernel tap."""
+    n, c, k = x.shape[0], x.shape[1], w.shape[0]
+    out = _out(x.shape[2:], w.shape[2:], stride, padding)
+    image = _pad(x, padding)
+    weight = w.reshape(groups, k // groups, c // groups, *w.shape[2:])
+    y = np.zeros((n, groups, k // groups, out[0] * out[1]), x.dtype)
+    for r, s, rows, columns in _taps(w.shape[2:], out, stride):
+        patch = image[:, :, rows, columns].reshape(n, groups, c // groups, -1)
+        y += weight[..., r, s] @ patch
+    return y.reshape(n, k, *out) + b[:, None, None]
+
+
+def conv2d_grads(
+    x: Array, w: Array, g: Array, stride: int = 1, padding: int = 0, groups: int = 1
+) -> tuple[Array, Array, Array]:
+    """Gradients of `conv2d` for x, w and b, given the output's gradient g."""
+    n, c, k = x.shape[0], x.shape[1], w.shape[0]
+    image = _pad(x, padding)
+    image_grad = np.zeros_like(image)
+    weight = w.reshape(groups, k // groups, c // groups, *w.shape[2:])
+    weight_grad = np.zeros_like(weight)
+    y_grad = g.reshape(n, groups, k // groups, -1)
+    for r, s, rows, columns in _taps(w.shape[2:], g.shape[2:], stride):
+        patch = image[:, :, rows, columns].reshape(n, groups, c // groups, -1)
+        weight_grad[..., r, s] = (y_grad @ patch.swapaxes(-1, -2)).sum(axis=0)
+        part = weight[..., r, s].swapaxes(-1, -2) @ y_grad
+        image_grad[:, :, rows, columns] += part.reshape(n, c, *g.shape[2:])
+    height, width = x.shape[2:]
+    x_grad = image_grad[:, :, padding : padding + height, padding : padding + width]
+    return x_grad, weight_grad.reshape(w.shape), g.sum(axis=(0, 2, 3))
+
+
+def max_pool2d(x: Array, kernel: int, stride: int | None = None, padding: int = 0) -> Array:
+    """Largest entry of each window."""
+    stride = stride or kernel
+    window = (kernel, kernel)
+    out = _out(x.shape[2:], window, stride, padding)
+    image = _pad(x, padding, -np.inf)
+    y = np.full((*x.shape[:2], *out), -np.inf, x.dtype)
+    for _, _, rows, columns in _taps(window, out, stride):
+        np.maximum(y, image[:, :, rows, columns], out=y)
+    return y
+
+
+def max_pool2d_grad(
+    x: Array, g: Array, kernel: int, stride: int | None = None, padding: int = 0
+) -> Array:
+    """Gradient of `max_pool2d`: each window's goes to its first largest entry."""
+    stride = stride or kernel
+    window = (kernel, kernel)
+    image = _pad(x, padding, -np.inf)
+    y = max_pool2d(x, kernel, stride, padding)
+    image_grad = np.zeros_like(image)
+    left = np.ones(y.shape, bool)
+    for _, _, rows, columns in _taps(window, g.shape[2:], stride):
+        first = left & (image[:, :, rows, columns] == y)
+        image_grad[:, :, rows, columns] += np.where(first, g, 0)
+        left &= ~first
+    height, width = x.shape[2:]
+    return image_grad[:, :, padding : padding + height, padding : padding + width]
+
+
+def avg_pool2d(x: Array, kernel: int, stride: int | None = None, padding: int = 0) -> Array:
+    """Mean of each window, padding counted as zeros."""
+    stride = stride or kernel
+    window = (kernel, kernel)
+    out = _out(x.shape[2:], window, stride, padding)
+    image = _pad(x, padding)
+    y = np.zeros((*x.shape[:2], *out), x.dtype)
+    for _, _, rows, columns in _taps(window, out, stride):
+        y += image[:, :, rows, columns]
+    return y / kernel**2
+
+
+def avg_pool2d_grad(
+    x: Array, g: Array, kernel: int, stride: int | None = None, padding: int = 0
+) -> Array:
+    """Gradient of `avg_pool2d`."""
+    stride = stride or kernel
+    image_grad = np.zeros_like(_pad(x, padding))
+    for _, _, rows, columns in _taps((kernel, kernel), g.shape[2:], stride):
+        image_grad[:, :, rows, columns] += g / kernel**2
+    height, width = x.shape[2:]
+    return image_grad[:, :, padding : padding + height, padding : padding + width]
+
+
+class Layer:
+    """A layer with torch's constructor; `shapes` are those of torch's parameters, in order."""
+
+    shapes: tuple[tuple[int, ...], ...] = ()
+
+    def forward(self, params: Params, x: Array) -> Array:
+        raise NotImplementedError
+
+    def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
+        """Gradients for x and for the parameters."""
+        raise NotImplementedError
+
+    def flops(self, shape: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
+        """Multiply-adds of the forward pass times two, and the output shape."""
+        y = self.forward([np.zeros(s, np.float32) for s in self.shapes], np.zeros(shape))
+        return 0.0, y.shape
+
+
+class Linear(Layer):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        self.shapes = ((outputs, inputs), (outputs,))
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return x @ params[0].T + params[1]
+
+    def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
+        return g @ params[0], [g.T @ x, g.sum(axis=0)]
+
+    def flops(self, shape: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
+        outputs, inputs = self.shapes[0]
+        return 2.0 * shape[0] * inputs * outputs, (shape[0], outputs)
+
+
+class ReLU(Layer):
+    def forward(self, params: Params, x: Array) -> Array:
+        return np.maximum(x, 0)
+
+    def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
+        return g * (x > 0), []
+
+
+class Flatten(Layer):
+    def forward(self, params: Params, x: Array) -> Array:
+        return x.reshape(len(x), -1)
+
+    def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
+        return g.reshape(x.shape), []
+
+
+class Conv2d(Layer):
+    def __init__(self, inputs: int, outputs: int, kernel: int, padding: int = 0) -> None:
+        self.shapes = ((outputs, inputs, kernel, kernel), (outputs,))
+        self.padding = padding
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return conv2d(x, params[0], params[1], padding=self.padding)
+
+    def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
+        x_grad, *grads = conv2d_grads(x, params[0], g, padding=self.padding)
+        return x_grad, grads
+
+    def flops(self, shape: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
+        outputs, inputs, kernel, _ = self.shapes[0]
+        out = (shape[0], outputs, *_out(shape[2:], (kernel, kernel), 1, self.padding))
+        return 2.0 * math.prod(out) * inputs * kernel**2, out
+
+
+class MaxPool2d(Layer):
+    def __init__(self, kernel: int) -> None:
+        self.kernel = kernel
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return max_pool2d(x, self.kernel)
+
+    def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
+        return max_pool2d_grad(x, g, self.kernel), []
+
+
+LAYERS = {layer.__name__: layer for layer in (Linear, ReLU, Flatten, Conv2d, MaxPool2d)}
+LOSSES = {"mse_loss": (mse, mse_grad), "cross_entropy": (cross_entropy, cross_entropy_grad)}
+
+
+class Network:
+    """A chain of layers with parameters `params` (per layer), a loss and its training step."""
+
+    def __init__(self, layers: str, params: Params) -> None:
+        self.layers: list[Layer] = eval(f"[{layers}]", dict(LAYERS))
+        rest = iter(params)
+        self.params = [[next(rest) for _ in layer.shapes] for layer in self.layers]
+
+    def __call__(self, x: Array) -> Array:
+        for layer, params in zip(self.layers, self.params, strict=True):
+            x = layer.forward(params, x)
+        return x
+
+    def gradients(self, x: Array, target: Array, loss: str) -> Params:
+        """Gradients of the loss for all parameters, in torch's order."""
+        inputs = []
+        for layer, params in zip(self.layers, self.params, strict=True):
+            inputs.append(x)
+            x = layer.forward(params, x)
+        g = LOSSES[loss][1](x, target)
+        grads: Params = []
+        for layer, params, value in zip(
+            reversed(self.layers), reversed(self.params), reversed(inputs), strict=True
+        ):
+            g, own = layer.backward(params, value, g)
+            grads = own + grads
+        return grads
+
+    @property
+    def flat(self) -> Params:
+        """All parameters in torch's order."""
+        return [param for params in self.params for param in params]
+
+
+class SGD:
+    """Plain stochastic gradient descent, in place."""
+
+    def __init__(self, params: Params, lr: float) -> None:
+        self.params, self.lr = params, lr
+
+    def step(self, grads: Params) -> None:
+        for param, grad in zip(self.params, grads, strict=True):
+            param -= self.lr * grad
+
+
+class Adam:
+    """Adam with torch's defaults, in place."""
+
+    def __init__(self, params: Params, lr: float) -> None:
+        self.params, self.lr, self.count = params, lr, 0
+        self.mean = [np.zeros_like(param) for param in params]
+        self.square = [np.zeros_like(param) for param in params]
+
+    def step(self, grads: Params) -> None:
+        self.count += 1
+        unbias1, unbias2 = 1 - 0.9**self.count, 1 - 0.999**self.count
+        for param, grad, mean, square in zip(
+            self.params, grads, self.mean, self.square, strict=True
+        ):
+            mean += 0.1 * (grad - mean)
+            square += 0.001 * (grad * grad - square)
+            param -= self.lr / unbias1 * mean / (np.sqrt(square / unbias2) + 1e-8)
+
+
+OPTIMIZERS: dict[str, type[SGD] | type[Adam]] = {"SGD": SGD, "Adam": Adam}

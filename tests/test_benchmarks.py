@@ -1,0 +1,357 @@
+"""The benchmark driver: its tables, checks, worker protocol and reports. No timing is asserted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import __main__ as cli
+from benchmarks import problems, reference
+from benchmarks.driver import Result, Row, Settings, WorkerProcess, run_problem
+from benchmarks.library import SUBJECT, NumPy, Unsupported
+from benchmarks.problem import Expression, Problem, Task
+from benchmarks.report import Run, geometric_mean, ratios, summary, to_json, to_markdown
+from benchmarks.worker import Worker
+
+TABLE = problems.load()
+SHORT = Settings(rounds=2, count=2, sample_seconds=1e-5)
+
+
+# --- the tables -------------------------------------------------------------------------------
+
+
+def test_every_group_is_part_of_the_quick_run() -> None:
+    groups = {problem.group for problem in TABLE.values()}
+    assert {problem.group for problem in TABLE.values() if problem.quick} == groups
+
+
+@pytest.mark.parametrize("key", [k for k, p in TABLE.items() if isinstance(p, Expression)])
+def test_expression_rows_are_complete(key: str) -> None:
+    problem = TABLE[key]
+    assert isinstance(problem, Expression)
+    assert problem.torch is not None
+    assert problem.numpy or problem.exact, "nothing to check the answer against"
+    assert set(problem.grads) <= set(problem.inputs)
+    for line in (problem.torch, problem.numpy, problem.jax, problem.exact):
+        if line is not None:
+            compile(line, key, "eval")
+
+
+@pytest.mark.parametrize("group", ["matmul", "conv", "conv-backward", "train", "infer"])
+def test_compute_bound_rows_count_their_work(group: str) -> None:
+    rows = [problem for problem in TABLE.values() if problem.group == group]
+    assert rows
+    assert all(problem.flops > 0 for problem in rows)
+
+
+def test_flops_of_known_problems() -> None:
+    assert TABLE["matmul/512x512x512 b transposed"].flops == 2 * 512**3
+    assert TABLE["matmul/32x32x32 batch 64"].flops == 64 * 2 * 32**3
+    assert TABLE["conv/LeNet-5 64x6x14x14 to 16 k5"].flops == 2 * 64 * 16 * 10 * 10 * 6 * 25
+    assert TABLE["infer/MLP 8-64-64-4 batch 1"].flops == 2 * (8 * 64 + 64 * 64 + 64 * 4)
+
+
+def test_inputs_are_the_same_in_every_process() -> None:
+    first, second = (problems.load()["matmul/32x32x32"] for _ in range(2))
+    assert isinstance(first, Expression)
+    assert isinstance(second, Expression)
+    for name, array in first.arrays().items():
+        np.testing.assert_array_equal(array, second.arrays()[name])
+
+
+def test_selection_by_group_and_pattern() -> None:
+    table = list(TABLE.values())
+    assert {p.group for p in cli.select(table, "conv", False)} == {"conv"}
+    assert {p.group for p in cli.select(table, "conv*,import", False)} == {
+        "conv",
+        "conv-backward",
+        "import",
+    }
+    assert cli.select(table, "conv*", True) == [
+        p for p in table if p.quick and p.group.startswith("conv")
+    ]
+    assert cli.select(table, "nothing", False) == []
+
+
+# --- the reference ----------------------------------------------------------------------------
+
+
+def directional(f: Any, x: np.ndarray, direction: np.ndarray) -> float:
+    """Central difference of a scalar function."""
+    step = 1e-6
+    return float((f(x + step * direction) - f(x - step * direction)) / (2 * step))
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "groups"), [(1, 0, 1), (2, 1, 1), (1, 2, 2), (3, 1, 4)]
+)
+def test_reference_conv2d(stride: int, padding: int, groups: int) -> None:
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(s) for s in ((2, 4, 7, 8), (8, 4 // groups, 3, 3), (8,)))
+    y = reference.conv2d(x, w, b, stride, padding, groups)
+
+    image = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    n, k, i, j = 1, 5, y.shape[2] - 1, 1
+    start = (k // (8 // groups)) * (4 // groups)
+    window = image[n, start : start + 4 // groups, i * stride : i * stride + 3,
+                   j * stride : j * stride + 3]  # fmt: skip
+    assert y[n, k, i, j] == pytest.approx((window * w[k]).sum() + b[k], rel=1e-12)
+
+    g = rng.standard_normal(y.shape)
+    values = [x, w, b]
+    grads = reference.conv2d_grads(x, w, g, stride, padding, groups)
+    for at, grad in enumerate(grads):
+
+        def loss(value: np.ndarray, at: int = at) -> float:
+            arrays = [*values[:at], value, *values[at + 1 :]]
+            return float((reference.conv2d(*arrays, stride, padding, groups) * g).sum())
+
+        direction = rng.standard_normal(values[at].shape)
+        expected = directional(loss, values[at], direction)
+        assert (grad * direction).sum() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["max", "avg"])
+def test_reference_pooling(kind: str) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((2, 3, 7, 7))
+    forward = getattr(reference, f"{kind}_pool2d")
+    backward = getattr(reference, f"{kind}_pool2d_grad")
+    y = forward(x, 3, 2)
+    assert y[1, 2, 0, 1] == pytest.approx(getattr(np, {"max": "max", "avg": "mean"}[kind])(
+        x[1, 2, 0:3, 2:5]))  # fmt: skip
+    g, direction = rng.standard_normal(y.shape), rng.standard_normal(x.shape)
+    expected = directional(lambda value: (forward(value, 3, 2) * g).sum(), x, direction)
+    assert (backward(x, g, 3, 2) * direction).sum() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["mse_loss", "cross_entropy"])
+def test_reference_network_gradients(loss: str) -> None:
+    rng = np.random.default_rng(2)
+    layers = "Conv2d(1, 3, 3, padding=1), ReLU(), MaxPool2d(2), Flatten(), Linear(48, 5)"
+    shapes = [(3, 1, 3, 3), (3,), (5, 48), (5,)]
+    params = [rng.standard_normal(shape) for shape in shapes]
+    x = rng.standard_normal((4, 1, 8, 8))
+    target = rng.standard_normal((4, 5)) if loss == "mse_loss" else np.array([0, 4, 2, 2])
+    grads = reference.Network(layers, params).gradients(x, target, loss)
+    for at, grad in enumerate(grads):
+
+        def value(param: np.ndarray, at: int = at) -> float:
+            network = reference.Network(layers, [*params[:at], param, *params[at + 1 :]])
+            return float(reference.LOSSES[loss][0](network(x), target))
+
+        direction = rng.standard_normal(shapes[at])
+        expected = directional(value, params[at], direction)
+        assert (grad * direction).sum() == pytest.approx(expected, rel=1e-5)
+
+
+def test_reference_adam_takes_a_step_of_the_learning_rate_first() -> None:
+    param = np.array([1.0, -2.0])
+    reference.Adam([param], lr=0.1).step([np.array([3.0, -0.01])])
+    np.testing.assert_allclose(param, [0.9, -1.9], rtol=1e-6)
+
+
+# --- checks and the worker --------------------------------------------------------------------
+
+
+def add(name: str = "add", **more: Any) -> Expression:
+    """A small problem of the tests' own."""
+    fields: dict[str, Any] = {"numpy": "a + b", "inputs": {"a": (5,), "b": (5,)}} | more
+    return Expression(group="test", name=name, **fields)
+
+
+class InProcess:
+    """A worker without a process."""
+
+    def __init__(self, *table: Problem) -> None:
+        library = NumPy("numpy")
+        library.load(1)
+        self._worker = Worker(library, {problem.key: problem for problem in table})
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        reply: dict[str, Any] = json.loads(json.dumps(self._worker.answer(request)))
+        return reply
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ([np.array([1.0, 2.0])], None),
+        ([np.array([1.0, 2.0 + 1e-6])], None),
+        ([np.array([1.0, 2.001])], "array 0 is off by 0.001"),
+        ([np.array([1.0, np.nan])], "array 0 is off by nan"),
+        ([np.array([[1.0, 2.0]])], "array 0 has shape"),
+        ([np.array([1.0, 2.0])] * 2, "2 arrays, expected 1"),
+    ],
+)
+def test_check(answer: list[np.ndarray], message: str | None) -> None:
+    found = add().check(answer, [np.array([1.0, 2.0])])
+    assert found is None if message is None else found is not None and message in found
+
+
+def test_check_of_training_steps_is_by_norm() -> None:
+    problem = TABLE["train/MLP 2-16-1 batch 32 SGD"]
+    expected = problem.reference()
+    assert expected is not None
+    assert problem.check(expected, expected) is None
+    wrong = problem.check([array * 1.01 for array in expected], expected)
+    assert wrong is not None
+    assert "relative error 0.01" in wrong
+
+
+def test_wrong_answers_and_failures_cost_their_row_only() -> None:
+    right = add()
+    wrong = add(numpy="a - b", exact="a + b")
+    broken = add(numpy="a + nothing", exact="a + b")
+    absent = add(numpy=None, exact="a + b")
+    row = run_problem(
+        right,
+        1,
+        {name: InProcess(problem) for name, problem in
+         {"right": right, "wrong": wrong, "broken": broken, "absent": absent}.items()},
+        SHORT,
+    )  # fmt: skip
+    assert len(row.results["right"].values) == SHORT.rounds * SHORT.count
+    assert "wrong answer: array 0 is off by" in str(row.results["wrong"].error)
+    assert "NameError" in str(row.results["broken"].error)
+    assert row.results["absent"].skip == "no line for numpy"
+    assert [name for name, result in row.results.items() if result.usable] == ["right"]
+
+
+def test_samples_last_as_long_as_asked() -> None:
+    task = Task("sum(range(100))", {})
+    number = task.calibrate(1e-3)
+    assert number > 1
+    assert task.answer() == 4950
+
+
+def test_numpy_records_no_gradient() -> None:
+    with pytest.raises(Unsupported):
+        NumPy("numpy").tensor(np.zeros(1), requires_grad=True)
+
+
+def test_a_dead_worker_is_reported_and_started_again(tmp_path: Path) -> None:
+    peer = WorkerProcess("numpy", 1)
+    try:
+        assert "ended with code 1" in peer.ask(do="nonsense")["error"]
+        request = {"problem": "overhead/a + b", "answer": str(tmp_path / "answer.npz")}
+        assert peer.ask(do="prepare", **request) == {"ok": True}
+        assert peer.facts["version"] == np.__version__
+    finally:
+        peer.stop()
+
+
+def test_a_library_that_cannot_be_imported_is_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jax.py").write_text("raise ImportError('a broken build')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    peer = WorkerProcess("jax", 1)
+    try:
+        for _ in range(2):
+            assert peer.ask(do="calibrate", seconds=1.0) == {"error": "ImportError: a broken build"}
+            (tmp_path / "jax.py").write_text("")  # a second try would find another error
+    finally:
+        peer.stop()
+
+
+# --- reports ----------------------------------------------------------------------------------
+
+
+def rows() -> list[Row]:
+    """Two rows with ratios 2 and 8, and one in which the peer failed."""
+
+    def row(name: str, subject: list[float], peer: Result, **more: Any) -> Row:
+        return Row(add(name, **more), 2, {SUBJECT: Result(subject, 10), "numpy": peer})
+
+    return [
+        row("first", [2e-6, 1e-6, 3e-6], Result([2e-6, 6e-6, 8e-6]), flops=5e4),
+        row("second", [1e-3], Result([8e-3])),
+        row("third", [1e-3], Result(error="wrong answer: x")),
+    ]
+
+
+def finished(found: list[Row], peaks: Mapping[tuple[str, int], float]) -> Run:
+    return Run(
+        {"cpu": "a machine"},
+        {SUBJECT: {"version": "1", "isa": "v3"}, "numpy": {"version": "2"}},
+        "python -m benchmarks",
+        Settings(),
+        peaks,
+        found,
+    )
+
+
+def test_ratios_and_summary() -> None:
+    first, second, third = rows()
+    assert ratios(first) == {"numpy": {"best": pytest.approx(2), "median": pytest.approx(3)}}
+    assert ratios(third) == {}
+    table = summary([first, second, third])["numpy"]
+    assert table["rows"] == 2
+    assert table["best"] == pytest.approx(4)
+    assert table["median"] == pytest.approx(24**0.5)
+    assert table["worst"] == pytest.approx(2)
+    assert table["worst row"] == "test/first"
+    assert geometric_mean([1, 100]) == pytest.approx(10)
+
+
+def test_json_report() -> None:
+    report = json.loads(json.dumps(to_json(finished(rows(), {("float32", 2): 1e11}))))
+    first, _, third = report["rows"]
+    assert first["results"][SUBJECT]["GFLOP/s"] == pytest.approx(50)
+    assert first["results"][SUBJECT]["share of peak"] == pytest.approx(0.5)
+    assert first["results"][SUBJECT]["values"] == [2e-6, 1e-6, 3e-6]
+    assert third["results"]["numpy"] == {"error": "wrong answer: x"}
+    assert report["summary"]["test"]["numpy"]["best"] == pytest.approx(4)
+
+
+def test_markdown_report() -> None:
+    page = to_markdown(finished(rows(), {("float32", 2): 1e11}))
+    assert "| first | 2 | 1.00 us (2.00 us) | 50 GFLOP/s, 50% | 2.00 us (6.00 us) |" in page
+    assert "**2.00** (3.00)" in page
+    assert "- numpy, test/third: wrong answer: x" in page
+    assert "| test | numpy | 2 | **4.00** | 4.90 | 2.00 | first |" in page
+    header, ruler = page.split("## test\n\n")[1].splitlines()[:2]
+    assert header.count("|") == ruler.count("|")
+
+
+def test_command_line_runs_chainrule_beside_numpy(tmp_path: Path) -> None:
+    files = {name: tmp_path / "out" / f"report.{name}" for name in ("json", "markdown")}
+    code = cli.main(
+        ["--only", "overhead/a + b,matmul/32x32x32,train/MLP 2-16-1*", "--peers", "numpy"]
+        + ["--rounds", "1", "--threads", "1"]
+        + [text for name, path in files.items() for text in (f"--{name}", str(path))]
+    )
+    assert code == 0
+    report = json.loads(files["json"].read_text())
+    assert [row["name"] for row in report["rows"]] == [
+        "a + b",
+        "32x32x32",
+        "MLP 2-16-1 batch 32 SGD",
+    ]
+    for row in report["rows"]:
+        assert row["results"][SUBJECT]["best"] > 0
+        assert row["ratios"]["numpy"]["best"] > 0
+    page = files["markdown"].read_text()
+    assert "## overhead" in page
+    assert "Failures" not in page
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--only", "nothing"], ["--peers", "tensorflow"], ["--threads", "0"]]
+)
+def test_command_line_refuses_nonsense(arguments: list[str]) -> None:
+    assert cli.main(arguments) == 2
+
+
+def test_command_line_lists_problems(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--list", "--quick", "--only", "import"]) == 0
+    assert capsys.readouterr().out == "import/import beyond NumPy  (quick)\n"
