@@ -77,14 +77,17 @@ const char* threading_backend() { return team_backend(); }
 bool flush_denormal() { return flush_wanted.load(std::memory_order_relaxed); }
 void set_flush_denormal(bool on) { flush_wanted.store(on, std::memory_order_relaxed); }
 
-KernelScope::KernelScope() : saved_mode_(float_mode()), saved_threads_(scope_threads) {
-  scope_threads = max_workers();
-  changed_mode_ = flush_denormal() && (saved_mode_ & kFlushBits) != kFlushBits;
+KernelScope::KernelScope() : outermost_(scope_threads == 0), changed_mode_(false) {
+  if (!outermost_) return;
+  scope_threads = num_threads();
+  if (!flush_denormal()) return;
+  saved_mode_ = float_mode();
+  changed_mode_ = (saved_mode_ & kFlushBits) != kFlushBits;
   if (changed_mode_) set_float_mode(saved_mode_ | kFlushBits);
 }
 
 KernelScope::~KernelScope() {
-  scope_threads = saved_threads_;
+  if (outermost_) scope_threads = 0;
   if (changed_mode_) set_float_mode(saved_mode_);
 }
 

@@ -22,7 +22,7 @@ void set_flush_denormal(bool on);  // default on: subnormal numbers count as zer
 // The surroundings of one kernel launch, workspace sizing included: the thread count stays what it
 // was when the scope opened (another thread may call set_num_threads) and subnormals are flushed.
 // Threads of a parallel region take over the caller's floating-point mode, so that serial and
-// threaded runs give the same bits.
+// threaded runs give the same bits. A scope inside a scope does nothing.
 class KernelScope {
  public:
   KernelScope();
@@ -32,7 +32,7 @@ class KernelScope {
 
  private:
   uint64_t saved_mode_;
-  int saved_threads_;
+  bool outermost_;
   bool changed_mode_;
 };
 
