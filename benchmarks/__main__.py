@@ -9,6 +9,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import machine, peak, problems
@@ -72,8 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"benchmarks: no such peer or count: {unknown}", file=sys.stderr)
         return 2
     names = [name for name in LIBRARIES if name in [SUBJECT, *peers] and installed(name)]
-    rounds = options.rounds or (3 if options.quick else 7)
-    settings = Settings(rounds=rounds, count=2 if options.quick else 3)
+    settings = Settings(count=2, rounds=3, budget_seconds=0.5) if options.quick else Settings()
+    if options.rounds is not None:
+        settings = replace(settings, rounds=options.rounds)
 
     start = time.monotonic()
     facts = machine.facts()

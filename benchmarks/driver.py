@@ -31,11 +31,19 @@ TIMEOUT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How long to measure."""
+    """How long to measure.
+
+    Attributes:
+        rounds: turns per library.
+        count: samples per turn.
+        sample_seconds: a sample repeats the problem for at least this long.
+        budget_seconds: no further round of a problem begins after this time.
+    """
 
     rounds: int = 7
     count: int = 3
     sample_seconds: float = 0.002
+    budget_seconds: float = 10.0
 
 
 @dataclass
@@ -174,7 +182,10 @@ def run_problem(
         reply = peers[name].ask(do="calibrate", seconds=settings.sample_seconds)
         results[name].number = reply.get("number", 0)
         results[name].error = reply.get("error")
-    for _ in range(settings.rounds):
+    deadline = time.monotonic() + settings.budget_seconds
+    for turn in range(settings.rounds):
+        if turn and time.monotonic() > deadline:
+            break
         for name in order:
             result = results[name]
             if result.error is None:

@@ -217,8 +217,8 @@ def to_markdown(run: Run) -> str:
         f"- {versions}",
         *extra,
         f"- multiply-add peak, {peaks}" if peaks else "- multiply-add peak: not measured",
-        f"- {settings.rounds} rounds of {settings.count} samples of at least"
-        f" {settings.sample_seconds * 1e3:g} ms",
+        f"- up to {settings.rounds} rounds of {settings.count} samples of at least"
+        f" {settings.sample_seconds * 1e3:g} ms, {settings.budget_seconds:g} s a problem",
         "",
         "## Summary",
         "",
