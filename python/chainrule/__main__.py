@@ -1,0 +1,110 @@
+"""The `chainrule` command, also `python -m chainrule`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from . import __version__
+from .apps._common import UsageError
+
+
+def _positive_int(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _natural_int(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
+def _positive_float(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError
+    return value
+
+
+_positive_int.__name__ = "positive integer"  # argparse prints these
+_natural_int.__name__ = "integer from 0"
+_positive_float.__name__ = "positive number"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="chainrule", description="Deep learning on CPUs, from the command line."
+    )
+    parser.add_argument("--version", action="version", version=f"chainrule {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    digits = commands.add_parser(
+        "digits",
+        help="train a network to read handwritten digits",
+        description="Train a small convolutional network to read handwritten digits, judge it on "
+        "images it has not seen, and save the model and a report.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = digits.add_argument
+    add("--mnist", metavar="DIR", help="use MNIST IDX files instead of scikit-learn's digits")
+    add("--epochs", type=_positive_int, metavar="N", help="at most; 30, with --mnist 5")
+    add("--batch-size", type=_positive_int, metavar="N", help="32, with --mnist 128")
+    add("--lr", type=_positive_float, default=3e-3, metavar="X", help="learning rate at the start")
+    add(
+        "--patience",
+        type=_positive_int,
+        default=8,
+        metavar="N",
+        help="stop after so many epochs without a lower validation loss",
+    )
+    add(
+        "--seed",
+        type=_natural_int,
+        default=0,
+        metavar="N",
+        help="of the split, the weights and the order",
+    )
+    add("--threads", type=_positive_int, metavar="N", help="all that are available")
+    add("--out", default="digits-model.safetensors", metavar="FILE", help="the model")
+    add("--report", default="digits-report.png", metavar="FILE", help="loss, confusion, mistakes")
+    add("--quiet", action="store_true", help="print only the result")
+
+    predict = commands.add_parser(
+        "predict",
+        help="read the digit in a picture",
+        description="Read the digit in each picture: one digit, on paper of any one shade.",
+    )
+    predict.add_argument("model", help="a file saved by `chainrule digits`")
+    predict.add_argument("images", nargs="+", metavar="image", help="a picture Pillow can open")
+
+    commands.add_parser("info", help="print version, instruction set, threads and build")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, or 2 for a mistake of the user's."""
+    args = _parser().parse_args(argv)
+    try:
+        import_module(f".apps.{args.command}", __package__).run(args)
+    except UsageError as error:
+        print(f"chainrule {args.command}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        fault = f"{error.filename!r}: {error.strerror}" if error.filename else error
+        print(f"chainrule {args.command}: {fault}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"chainrule {args.command}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,313 @@
+"""The command line: train, predict, describe; and what it says to bad input."""
+
+import gzip
+import re
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits as sklearn_digits
+
+import chainrule as cr
+from chainrule.__main__ import main
+from chainrule.apps._digits_data import Part, load_digits, stratified_split, vary
+from chainrule.apps._digits_model import build_network, load_recogniser
+from chainrule.apps.digits import evaluate, train
+from chainrule.io import load_metadata
+
+
+def run(capsys, *args):
+    """Run a command in this process; its exit code, output and errors."""
+    try:
+        code = main([str(arg) for arg in args])
+    except SystemExit as stop:  # argparse
+        code = stop.code
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def train_digits(capsys, directory, *args):
+    model, report = directory / "model.safetensors", directory / "report.png"
+    code, out, err = run(capsys, "digits", "--out", model, "--report", report, *args)
+    assert (code, err) == (0, "")
+    return model, report, out
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model of four epochs, its report and what the command printed."""
+    directory = tmp_path_factory.mktemp("digits")
+    command = [sys.executable, "-m", "chainrule", "digits", "--epochs", "4"]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    model, report = directory / "digits-model.safetensors", directory / "digits-report.png"
+    return model, report, done.stdout
+
+
+# ---------------------------------------------------------------- training
+
+
+def test_a_short_training_already_reads(trained):
+    out = trained[2]
+    assert "1078 images to train on, 360 to validate, 359 to test; 30634 parameters" in out
+    assert (
+        len(re.findall(r"^epoch \d, loss \d\.\d{4}, validation accuracy", out, re.MULTILINE)) == 4
+    )
+    accuracy, right = re.search(
+        r"^test accuracy ([\d.]+)% \((\d+) of 359\)", out, re.MULTILINE
+    ).groups()
+    assert float(accuracy) == pytest.approx(100 * int(right) / 359, abs=0.005)
+    assert float(accuracy) > 90
+
+
+def test_the_report_is_a_picture(trained):
+    with Image.open(trained[1]) as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 1000
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 50
+
+
+def test_the_model_describes_itself_and_keeps_its_accuracy(trained):
+    model, _, out = trained
+    metadata = load_metadata(model)
+    assert metadata["input"] == "float32 (N, 1, 8, 8), paper 0, ink 1"
+    digits = load_digits(None, np.random.default_rng(0))
+    _, probabilities = evaluate(load_recogniser(str(model)).network, digits.test)
+    accuracy = np.mean(probabilities.argmax(axis=1) == digits.test.labels)
+    assert metadata["test_accuracy"] == f"{accuracy:.4f}"
+    assert f"test accuracy {accuracy:.2%}" in out
+
+
+def test_any_number_of_threads_gives_the_same_bits(capsys, tmp_path):
+    weights = []
+    for threads in (1, 2):
+        model, _, _ = train_digits(capsys, tmp_path, "--epochs", 1, "--threads", threads)
+        weights.append(model.read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_quiet_prints_one_line(capsys, tmp_path):
+    _, _, out = train_digits(capsys, tmp_path, "--epochs", 1, "--quiet", "--seed", 3)
+    assert re.fullmatch(r"test accuracy .* epoch 1 of 1, trained in [\d.]+ s\n", out)
+
+
+class Recorder:
+    """In place of the progress bar."""
+
+    disable = True
+
+    def __init__(self):
+        self.updates = 0
+
+    def update(self):
+        self.updates += 1
+
+
+def test_early_stopping_restores_the_best_weights():
+    rng = np.random.default_rng(0)
+    digits = load_digits(None, rng)
+    few = Part(digits.train.images[::4], digits.train.labels[::4])
+    cr.manual_seed(0)
+    network, progress, lines = build_network(8), Recorder(), []
+    history = train(
+        network,
+        few,
+        digits.validation,
+        epochs=40,
+        batch_size=16,
+        lr=0.02,  # too large: the loss must rise now and then
+        patience=2,
+        rng=rng,
+        progress=progress,
+        log=lines.append,
+    )
+    epochs = len(history.train_loss)
+    assert epochs == history.best_epoch + 3 < 40
+    assert len(lines) == epochs
+    assert progress.updates == epochs * -(-len(few.labels) // 16)
+    loss, _ = evaluate(network, digits.validation)
+    assert loss == min(history.validation_loss)
+
+
+def test_mnist_files_train_too(capsys, tmp_path):
+    data = sklearn_digits()
+    images = np.kron(data.images * 15.9, np.ones((2, 2))).astype("uint8")  # 16x16
+    parts = {"train": slice(0, 1200), "t10k": slice(1200, None)}
+    for name, part in parts.items():
+        count = len(images[part])
+        header = struct.pack(">4B3I", 0, 0, 8, 3, count, 16, 16)
+        pictures = gzip.compress(header + images[part].tobytes())
+        (tmp_path / f"{name}-images-idx3-ubyte.gz").write_bytes(pictures)
+        labels = struct.pack(">4BI", 0, 0, 8, 1, count) + data.target[part].astype("u1").tobytes()
+        (tmp_path / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+    model, _, out = train_digits(
+        capsys, tmp_path, "--mnist", tmp_path, "--epochs", 2, "--batch-size", 32
+    )
+    assert "MNIST: 1100 images to train on, 100 to validate, 597 to test" in out
+    assert float(re.search(r"test accuracy ([\d.]+)%", out)[1]) > 60
+    assert load_recogniser(str(model)).size == 16
+
+
+def test_splits_are_disjoint_complete_and_stratified():
+    labels = np.repeat(np.arange(10), [100, 50, 10, 200, 40, 30, 20, 60, 70, 80])
+    parts = stratified_split(labels, (60, 20, 20), np.random.default_rng(0))
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(len(labels)))
+    for part, share in zip(parts, (0.6, 0.2, 0.2), strict=True):
+        np.testing.assert_array_equal(np.bincount(labels[part]), share * np.bincount(labels))
+
+
+class Still:
+    """A random generator that always draws the middle."""
+
+    def uniform(self, low, high, size):
+        return np.full(size, (low + high) / 2)
+
+
+def test_variation_is_small_and_none_at_its_centre():
+    images = (sklearn_digits().images[:50] / 16).astype("float32")
+    np.testing.assert_allclose(vary(images, Still()), images, atol=1e-6)
+    varied = vary(images, np.random.default_rng(0))
+    assert varied.shape == images.shape
+    assert varied.dtype == images.dtype
+    assert varied.min() >= 0
+    assert varied.max() <= 1
+    assert 0.01 < np.abs(varied - images).mean() < 0.15
+
+
+# ---------------------------------------------------------------- prediction
+
+
+def scan(digit, scale, paper, ink):
+    """A digit as a scanner might deliver it: enlarged, off centre, on paper of any shade."""
+    shape = np.kron(digit / 16, np.ones((scale, scale)))
+    page = np.zeros((12 * scale, 15 * scale))
+    page[scale : 9 * scale, 5 * scale : 13 * scale] = shape
+    return Image.fromarray((paper + page * (ink - paper)).astype("uint8"))
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(255, 0), (0, 255), (200, 90), (40, 120)])
+def test_predict_reads_pictures_of_any_shade_and_size(trained, capsys, tmp_path, paper, ink):
+    data = sklearn_digits()
+    paths = []
+    for i in range(100, 110):
+        paths.append(tmp_path / f"{data.target[i]}-{i}.png")
+        scan(data.images[i], 3 + i % 7, paper, ink).save(paths[-1])
+    code, out, err = run(capsys, "predict", trained[0], *paths)
+    assert (code, err) == (0, "")
+    answers = re.findall(r"(\d)-\d+\.png: (\d)$", out, re.MULTILINE)
+    assert len(answers) == 10
+    assert sum(label == answer for label, answer in answers) >= 8
+    shares = [float(share) for share in re.findall(r"^  \d +([\d.]+)%", out, re.MULTILINE)]
+    assert len(shares) == 100
+    assert sum(shares) == pytest.approx(1000, abs=5)
+
+
+def test_predict_reads_colour_transparency_and_16_bits(trained, capsys, tmp_path):
+    digit = sklearn_digits().images[0]  # a zero
+    grey = np.asarray(scan(digit, 6, 0, 255))
+    clear = np.zeros((*grey.shape, 4), "uint8")
+    clear[..., 3] = grey
+    pictures = {
+        "clear.png": Image.fromarray(clear),  # black ink on nothing
+        "palette.gif": Image.fromarray(grey).convert("P"),
+        "deep.png": Image.fromarray(grey.astype("uint16") * 257),
+        "colour.png": Image.merge("RGB", [Image.fromarray(255 - grey // k) for k in (1, 2, 3)]),
+        "exact.png": Image.fromarray((digit * 15.9).astype("uint8")),
+    }
+    for name, picture in pictures.items():
+        picture.save(tmp_path / name)
+    code, out, err = run(capsys, "predict", trained[0], *(tmp_path / name for name in pictures))
+    assert (code, err) == (0, "")
+    assert re.findall(r": (\d)$", out, re.MULTILINE) == ["0"] * len(pictures)
+
+
+# ---------------------------------------------------------------- errors
+
+
+def test_info_describes_the_build(capsys):
+    code, out, err = run(capsys, "info")
+    assert (code, err) == (0, "")
+    rows = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert rows["chainrule"] == cr.__version__
+    assert rows["numpy"] == np.__version__
+    assert int(rows["threads"].split()[0]) == cr.get_num_threads()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "the following arguments are required: command"),
+        (["digit"], "invalid choice: 'digit'"),
+        (["digits", "--epochs", "0"], "argument --epochs: invalid positive integer value: '0'"),
+        (["digits", "--batch-size", "2.5"], "invalid positive integer value: '2.5'"),
+        (["digits", "--lr", "nan"], "argument --lr: invalid positive number value: 'nan'"),
+        (["digits", "--seed", "-1"], "argument --seed: invalid integer from 0 value: '-1'"),
+        (["digits", "--out", "{}/no/m"], "the directory of '.*/no/m' does not exist"),
+        (["digits", "--report", "{}"], "is a directory; expected a file to write"),
+        (["digits", "--out", "{}/x", "--report", "{}/x"], "model and report are the same file"),
+        (["digits", "--mnist", "{}"], "has no train-images-idx3-ubyte or train-images"),
+        (["predict", "{}/none", "{}/none.png"], "'.*/none': No such file or directory"),
+        (["predict", "{}/noise", "{}/noise"], "'.*/noise': the header length is"),
+        (["predict", "{}/other", "{}/noise"], "'.*/other' is not a model of `chainrule digits`"),
+        (["predict", "{}/huge", "{}/noise"], "'.*/huge' is not a model of `chainrule digits`"),
+        (["predict", "{}/wrong", "{}/noise"], "'.*/wrong' does not fit the network"),
+        (["predict", "MODEL", "{}/none.png"], "cannot read '.*none.png' as a picture"),
+        (["predict", "MODEL", "{}/noise"], "cannot read '.*noise' as a picture"),
+        (["predict", "MODEL", "{}/cut.png"], "cannot read '.*cut.png' as a picture"),
+        (["predict", "MODEL", "{}/blank.png"], "'.*blank.png' is blank; expected a digit"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(trained, capsys, tmp_path, args, message):
+    (tmp_path / "noise").write_bytes(bytes(range(256)))
+    header = {"application": "chainrule digits", "margin": "0"}
+    cr.save_file({"w": cr.ones(1)}, tmp_path / "other")
+    cr.save_file({"w": cr.ones(1)}, tmp_path / "huge", {**header, "image_size": "9" * 9})
+    cr.save_file({"w": cr.ones(1)}, tmp_path / "wrong", {**header, "image_size": "8"})
+    Image.new("L", (20, 20), 255).save(tmp_path / "blank.png")
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40), dtype="uint8")
+    Image.fromarray(noise).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:700])
+    args = [str(trained[0]) if a == "MODEL" else a.format(tmp_path) for a in args]
+    code, _, err = run(capsys, *args)
+    assert code == 2
+    assert re.search(message, err)
+    assert re.match("chainrule|usage: chainrule", err)
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "args"),
+    [
+        ("sklearn.datasets", "scikit-learn", ["digits"]),
+        ("matplotlib.figure", "matplotlib", ["digits"]),
+        ("tqdm", "tqdm", ["digits"]),
+        ("PIL.Image", "pillow", ["predict", "m", "p"]),
+    ],
+)
+def test_a_missing_extra_is_named(capsys, monkeypatch, tmp_path, module, package, args):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, module, None)
+    code, _, err = run(capsys, *args)
+    assert code == 2
+    assert f"this needs {package}, which is not installed" in err
+    assert "pip install 'chainrule[examples]'" in err
+
+
+def test_a_failed_save_keeps_the_old_model(trained, capsys, tmp_path, monkeypatch):
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(b"the old one")
+
+    def full_disk(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    code, _, err = run(
+        capsys, "digits", "--epochs", 1, "--out", model, "--report", tmp_path / "report.png"
+    )
+    assert code == 2
+    assert "No space left on device" in err
+    assert model.read_bytes() == b"the old one"
+    assert [path.name for path in tmp_path.iterdir()] == [model.name]

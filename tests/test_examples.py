@@ -1,0 +1,35 @@
+"""Every lesson runs, quickly, without a warning, and checks itself."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LESSONS = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_lesson_runs(path, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", path, "--small"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) >= 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lessons_are_numbered_and_short():
+    assert len(LESSONS) >= 6
+    for number, path in enumerate(LESSONS, start=1):
+        source = path.read_text(encoding="utf-8")
+        assert re.fullmatch(rf"0{number}_[a-z0-9_]+\.py", path.name)
+        assert ast.get_docstring(ast.parse(source)).startswith(f"Lesson {number}: ")
+        assert len(source.splitlines()) <= 70
