@@ -1,0 +1,311 @@
+// Convolution without im2col.
+//
+// implicit_gemm: per unit (a few images or a band of one) the source channels of a group are copied
+// once into a zero-padded, stride-split buffer, where tap k of every output pixel is a constant
+// offset. Tiles of output pixels are gathered from it, tap by tap, into a panel that stays in L1
+// and multiplied with packed weights by the GEMM's register tile; panels cross row and image
+// borders, so no lane computes padding. A 1x1 kernel of stride 1 gathers from the source itself.
+// direct: for few rows (depthwise): whole buffer rows times one weight, tap after tap.
+// Idea: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
+// architectures" (2018); Zhang et al., "High performance zero-memory overhead direct
+// convolutions" (2018).
+#include "ops/conv.kernel.h"
+
+#include "ops/gemm_micro.h"
+#include "ops/split_image.h"
+
+namespace cr {
+namespace CR_ISA {
+namespace {
+
+// A unit of a correlation.
+struct Unit {
+  int64_t group, image, images, row, rows;  // rows: of the first (largest) phase
+};
+
+Unit unit_at(const Correlation& p, int64_t u) {
+  Unit unit;
+  const int64_t band = u % p.bands;
+  const int64_t block = u / p.bands % p.image_blocks;
+  unit.group = u / p.bands / p.image_blocks;
+  unit.image = block * p.unit_images;
+  unit.images = p.images - unit.image < p.unit_images ? p.images - unit.image : p.unit_images;
+  unit.row = band * p.unit_rows;
+  const int64_t left = p.phases[0].height - unit.row;
+  unit.rows = left < p.unit_rows ? left : p.unit_rows;
+  return unit;
+}
+
+template <class T>
+const T* source_of(const Correlation& p, const T* source, int64_t image, int64_t group) {
+  return source + (image * p.groups + group) * p.channels * p.h.extent * p.w.extent;
+}
+
+template <class T>
+void fill_buffer(const Correlation& p, const Unit& unit, const T* source, const T* end, T* buffer) {
+  const int64_t plane = p.h.extent * p.w.extent;
+  for (int64_t i = 0; i < unit.images; ++i) {
+    const T* in = source_of(p, source, unit.image + i, unit.group);
+    for (int64_t c = 0; c < p.channels; ++c, in += plane, buffer += p.channel_size) {
+      split_image(buffer, in, end, p.h, p.w, unit.row, p.unit_rows + p.h.halo, p.pitch, T(0));
+    }
+  }
+}
+
+template <class T>
+void pack(const Correlation& p, const T* weight, int64_t group, T* packed) {
+  const T* group_weight = weight + group * p.group_weights;
+  const int64_t panels = panel_count(p.rows);
+  for (int64_t f = 0; f < p.phase_count; ++f) {
+    const ConvPhase& phase = p.phases[f];
+    const ConvTap* taps = p.taps + phase.first_tap;
+    T* out = packed + group * p.packed_group + phase.packed;
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      const int64_t begin = panel_begin(panel, panels, p.rows);
+      const int64_t rows = panel_begin(panel + 1, panels, p.rows) - begin;
+      const T* first = group_weight + begin * p.row_weights;
+      for (int64_t k = 0; k < phase.taps; ++k, out += rows) {
+        const T* w = first + taps[k].weight;
+        for (int64_t i = 0; i < rows; ++i) out[i] = w[i * p.row_weights];
+      }
+    }
+  }
+}
+
+// A stretch of a tile's pixels that is contiguous in the source.
+struct Run {
+  int64_t source;
+  int32_t column, length;
+};
+
+// Output pixels of a unit and phase, in the order image, row, column.
+struct Pixels {
+  int64_t image_pixels, line, line_pitch, image_size;
+  int64_t count;
+
+  // Cuts pixels [begin, begin + columns) into runs; returns how many.
+  int cut(int64_t begin, int64_t columns, Run* runs) const {
+    int n = 0;
+    int64_t image = begin / image_pixels;
+    int64_t y = begin % image_pixels / line;
+    int64_t x = begin % image_pixels % line;
+    for (int64_t column = 0; column < columns;) {
+      const int64_t length = line - x < columns - column ? line - x : columns - column;
+      runs[n++] = {image * image_size + y * line_pitch + x, static_cast<int32_t>(column),
+                   static_cast<int32_t>(length)};
+      column += length;
+      x = 0;
+      if (++y * line >= image_pixels) {
+        y = 0;
+        ++image;
+      }
+    }
+    return n;
+  }
+};
+
+// panel[k][column] = source[taps[k].pixel + pixel of the column]. No run is longer than `line`.
+template <class T>
+void gather_panel(T* panel, const T* source, const T* end, const ConvTap* taps, int64_t count,
+                  const Run* runs, int n, int64_t line) {
+  constexpr int kCols = kTileCols<T>;
+  if (n == 1 && runs[0].length == kCols) {
+    for (int64_t k = 0; k < count; ++k, panel += kCols) {
+      const T* in = source + taps[k].pixel + runs[0].source;
+#pragma GCC unroll 16
+      for (int j = 0; j < kTileVecs; ++j) store(panel + j * kLanes<T>, load(in + j * kLanes<T>));
+    }
+    return;
+  }
+  const Run& last = runs[n - 1];
+  const bool roomy = source + taps[count - 1].pixel + last.source + last.length + kLanes<T> <= end;
+  for (int64_t k = 0; k < count; ++k, panel += kCols) {
+    const T* in = source + taps[k].pixel;
+    if (!roomy) {
+      for (int r = 0; r < n; ++r) {
+        copy_row(panel + runs[r].column, in + runs[r].source, runs[r].length, end);
+      }
+    } else if (line <= kLanes<T>) {
+      for (int r = 0; r < n; ++r) {
+        store(panel + runs[r].column, load(in + runs[r].source));
+      }
+    } else {
+      for (int r = 0; r < n; ++r) {
+        copy_pixels(panel + runs[r].column, in + runs[r].source, runs[r].length);
+      }
+    }
+  }
+}
+
+// From result[row][pixel] to the interleaved pixels of a phase (or of several images).
+template <class T>
+void scatter_result(const Correlation& p, const Unit& unit, const ConvPhase& phase, int64_t rows,
+                    const T* result, int64_t pitch, T* out) {
+  const int64_t plane = p.out_height * p.out_width;
+  for (int64_t m = 0; m < p.rows; ++m) {
+    const T* in = result + m * pitch;
+    for (int64_t i = 0; i < unit.images; ++i) {
+      T* to = out + (((unit.image + i) * p.groups + unit.group) * p.rows + m) * plane +
+              (phase.start_h + unit.row * p.out_step_h) * p.out_width + phase.start_w;
+      for (int64_t y = 0; y < rows; ++y, in += phase.width) {
+        T* line = to + y * p.out_step_h * p.out_width;
+        for (int64_t x = 0; x < phase.width; ++x) line[x * p.out_step_w] = in[x];
+      }
+    }
+  }
+}
+
+template <class T>
+void implicit_gemm_phase(const Correlation& p, const Unit& unit, const ConvPhase& phase,
+                         const T* source, const T* end, const T* packed, const T* bias, T* out,
+                         T* panel, T* result) {
+  constexpr int kCols = kTileCols<T>;
+  const int64_t left = phase.height - unit.row;
+  const int64_t rows = left < unit.rows ? left : unit.rows;
+  if (rows <= 0 || phase.width <= 0) return;
+  const bool merged = p.pitch == phase.width;  // rows follow each other without a gap
+  Pixels pixels;
+  pixels.image_pixels = rows * phase.width;
+  pixels.line = merged ? pixels.image_pixels : phase.width;
+  pixels.line_pitch = p.pitch;
+  pixels.image_size =
+      p.in_place ? p.groups * p.channels * p.channel_size : p.channels * p.channel_size;
+  pixels.count = unit.images * pixels.image_pixels;
+
+  // A tile writes to the output itself when its pixels are neighbours there.
+  const int64_t plane = p.out_height * p.out_width;
+  const bool whole = p.out_step_h == 1 && p.out_step_w == 1 &&
+                     (unit.images == 1 || pixels.image_pixels % kCols == 0);
+  const int64_t tiles = (pixels.count + kCols - 1) / kCols;
+  const int64_t result_pitch = whole ? plane : tiles * kCols;
+  T* first = out + (unit.image * p.groups + unit.group) * p.rows * plane + unit.row * p.out_width;
+  const int64_t panels = panel_count(p.rows);
+
+  // A phase no tap reaches still goes through once, with depth 0, to be written as zeros.
+  for (int64_t k = 0; k == 0 || k < phase.taps; k += kConvTapBlock) {
+    const int64_t depth = phase.taps - k < kConvTapBlock ? phase.taps - k : kConvTapBlock;
+    const bool last = k + depth == phase.taps;
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t begin = t * kCols;
+      const int64_t rest = pixels.count - begin;
+      const int64_t columns = rest < kCols ? rest : kCols;
+      Run runs[kCols];
+      const int n = pixels.cut(begin, columns, runs);
+      gather_panel(panel, source, end, p.taps + phase.first_tap + k, depth, runs, n, pixels.line);
+      T* c = whole ? first + begin / pixels.image_pixels * (p.groups * p.rows * plane) +
+                         begin % pixels.image_pixels
+                   : result + begin;
+      for (int64_t i = 0; i < panels; ++i) {
+        const int64_t row = panel_begin(i, panels, p.rows);
+        const int panel_rows = static_cast<int>(panel_begin(i + 1, panels, p.rows) - row);
+        run_tile<T>(panel_rows, depth,
+                    ColumnsOfA<T>{packed + row * phase.taps + k * panel_rows, panel_rows},
+                    RowsOfB<T>{panel, kCols},
+                    TileOutput<T>{c + row * result_pitch, result_pitch, static_cast<int>(columns),
+                                  k > 0, last && bias ? bias + row : nullptr, nullptr});
+      }
+    }
+  }
+  if (!whole) scatter_result(p, unit, phase, rows, result, result_pitch, out);
+}
+
+template <class T>
+void implicit_gemm(const Correlation& p, int64_t u, const T* source, const T* end, const T* packed,
+                   const T* bias, T* out, T* workspace) {
+  const Unit unit = unit_at(p, u);
+  T* panel = workspace;
+  T* buffer = panel + kConvTapBlock * kTileCols<T> + kSplitSlack;
+  T* result = buffer;
+  const T* from = buffer;
+  if (p.in_place) {
+    from = source_of(p, source, unit.image, unit.group) + unit.row * p.w.extent;
+  } else {
+    const int64_t size = unit.images * p.channels * p.channel_size + kSplitSlack;
+    fill_buffer(p, unit, source, end, buffer);
+    result += size;
+    end = result;
+  }
+  const T* group_bias = bias ? bias + unit.group * p.rows : nullptr;
+  for (int64_t f = 0; f < p.phase_count; ++f) {
+    implicit_gemm_phase(p, unit, p.phases[f], from, end,
+                        packed + unit.group * p.packed_group + p.phases[f].packed, group_bias, out,
+                        panel, result);
+  }
+}
+
+// plane[i] = bias + sum over taps of weight * buffer[tap + i], i < n rounded up to whole blocks.
+template <class T>
+void direct_plane(const ConvTap* taps, int64_t count, const T* weight, T bias, const T* buffer,
+                  int64_t n, T* plane) {
+  constexpr int kL = kLanes<T>, kVecs = 4;
+  for (int64_t i = 0; i < n;) {
+    if (n - i > kL) {
+      Vec<T> acc[kVecs];
+#pragma GCC unroll 16
+      for (int j = 0; j < kVecs; ++j) acc[j] = splat(bias);
+      for (int64_t k = 0; k < count; ++k) {
+        const T* in = buffer + taps[k].pixel + i;
+        const Vec<T> w = splat(weight[taps[k].weight]);
+#pragma GCC unroll 16
+        for (int j = 0; j < kVecs; ++j) acc[j] += w * load(in + j * kL);
+      }
+#pragma GCC unroll 16
+      for (int j = 0; j < kVecs; ++j) store(plane + i + j * kL, acc[j]);
+      i += kVecs * kL;
+    } else {
+      Vec<T> acc = splat(bias);
+      for (int64_t k = 0; k < count; ++k) {
+        acc += splat(weight[taps[k].weight]) * load(buffer + taps[k].pixel + i);
+      }
+      store(plane + i, acc);
+      i += kL;
+    }
+  }
+}
+
+template <class T>
+void direct(const Correlation& p, int64_t u, const T* source, const T* end, const T* weight,
+            const T* bias, T* out, T* workspace) {
+  const Unit unit = unit_at(p, u);
+  const int64_t size = p.channels * p.channel_size + kSplitSlack;
+  T* buffer = workspace;
+  T* plane = workspace + size;
+  for (int64_t i = 0; i < unit.images; ++i) {
+    Unit one = unit;
+    one.image += i;
+    one.images = 1;
+    fill_buffer(p, one, source, end, buffer);
+    for (int64_t m = 0; m < p.rows; ++m) {
+      const int64_t row = unit.group * p.rows + m;
+      const T* w = weight + unit.group * p.group_weights + m * p.row_weights;
+      T* to = out + (one.image * p.groups * p.rows + row) * p.out_height * p.out_width;
+      for (int64_t f = 0; f < p.phase_count; ++f) {
+        const ConvPhase& phase = p.phases[f];
+        const int64_t left = phase.height - unit.row;
+        const int64_t rows = left < unit.rows ? left : unit.rows;
+        if (rows <= 0 || phase.width <= 0) continue;
+        direct_plane(p.taps + phase.first_tap, phase.taps, w, bias ? bias[row] : T(0), buffer,
+                     (rows - 1) * p.pitch + phase.width, plane);
+        for (int64_t y = 0; y < rows; ++y) {
+          T* line =
+              to + (phase.start_h + (unit.row + y) * p.out_step_h) * p.out_width + phase.start_w;
+          const T* in = plane + y * p.pitch;
+          for (int64_t x = 0; x < phase.width; ++x) line[x * p.out_step_w] = in[x];
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+constexpr ConvKernels<T> kernels() {
+  return {pack<T>, implicit_gemm<T>, direct<T>, kTileCols<T>};
+}
+
+}  // namespace
+
+extern const ConvTable conv_table;
+const ConvTable conv_table = {kernels<float>(), kernels<double>()};
+
+}  // namespace CR_ISA
+}  // namespace cr

@@ -1,0 +1,113 @@
+// The convolution family's contract between host code (conv.cpp) and kernels.
+//
+// Forward and input gradient are the same computation, a correlation of split planes with packed
+// weights: the input gradient of stride s is s*s interleaved correlations ("phases") of the output
+// gradient, each with the taps that reach its pixels. The weight gradient is a matrix of dot
+// products over pixels. Work is cut into units that depend on the problem only; each worker owns
+// one workspace whose size is stated here and does not grow with the batch.
+#pragma once
+
+#include "core/isa.h"
+#include "ops/window.h"
+
+namespace cr {
+
+// A convolution as the user states it (NCHW, checked).
+struct ConvShape {
+  int64_t batch, channels, height, width;
+  int64_t out_channels, kernel_h, kernel_w;
+  int64_t stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups;
+  int64_t out_height, out_width;
+
+  int64_t group_channels() const { return channels / groups; }
+  int64_t group_rows() const { return out_channels / groups; }
+  int64_t kernel_size() const { return kernel_h * kernel_w; }
+};
+
+// One term of a correlation: where its pixel is (from the output pixel's place in the buffer) and
+// where its weight is (from the weight of the output channel).
+struct ConvTap {
+  int64_t pixel, weight;
+};
+
+// Output pixels (start + i * out_step) that share one list of taps.
+struct ConvPhase {
+  int64_t first_tap, taps;
+  int64_t start_h, start_w, height, width;
+  int64_t packed;  // offset of its packed weights within a group's
+};
+
+struct Correlation {
+  int64_t images, groups, channels, rows;  // channels read and rows (output channels) per group
+  SplitAxis h, w;                          // of the source planes
+  bool in_place;                           // taps point into the source itself: no buffer
+  int64_t pitch, channel_size;             // buffer row, buffer of one channel
+  int64_t out_height, out_width, out_step_h, out_step_w;
+  int64_t row_weights, group_weights;  // distance of weights between rows and groups
+  const ConvTap* taps;
+  const ConvPhase* phases;
+  int64_t phase_count;
+  int64_t packed_group;            // packed weights of one group
+  int64_t unit_images, unit_rows;  // a unit: so many images, or so many rows of one image
+  int64_t image_blocks, bands;
+};
+
+struct WeightGradient {
+  ConvShape shape;
+  SplitAxis h, w;
+  int64_t pitch, channel_size;
+  const ConvTap* taps;             // of one channel block
+  int64_t channel_block, blocks;   // channels a unit handles
+  int64_t tile_images, tile_rows;  // pixels a unit handles at a time
+  int64_t image_blocks, bands;
+  int64_t tile_pixels;  // of a whole tile, rounded up to whole vectors
+  int64_t splits;       // the tiles are dealt to so many partial sums
+};
+
+template <class T>
+struct ConvKernels {
+  // Weights of `group` into panels, tap-major: what implicit_gemm reads.
+  void (*pack)(const Correlation&, const T* weight, int64_t group, T* packed);
+  // Both compute unit u = (group, image block, band) of the output; `end` is where the readable
+  // source stops; `bias` may be null. Workspace in elements:
+  //   buffer  unit_images * channels * channel_size + kSplitSlack   (none when in_place)
+  //   panel   kConvTapBlock * panel_columns + kSplitSlack
+  //   result  rows * (unit_images * unit_rows * widest phase + panel_columns)
+  void (*implicit_gemm)(const Correlation&, int64_t unit, const T* source, const T* end,
+                        const T* packed, const T* bias, T* out, T* workspace);
+  //   buffer  channels * channel_size + kSplitSlack, one plane of unit_rows * pitch + kSplitSlack
+  void (*direct)(const Correlation&, int64_t unit, const T* source, const T* end, const T* weight,
+                 const T* bias, T* out, T* workspace);
+  int panel_columns;
+};
+
+template <class T>
+struct ConvWeightKernels {
+  // Unit u = (group, channel block, split) of partial[splits][out_channels][channels/groups * k].
+  // Workspace in elements:
+  //   pixels  (channel_block * kernel_size + group rows) * tile_pixels + kSplitSlack
+  //   buffer  tile_images * channel_block * channel_size + kSplitSlack
+  void (*weight_grad)(const WeightGradient&, int64_t unit, const T* input, const T* end,
+                      const T* grad, const T* grad_end, T* partial, T* workspace);
+  // out[i] = the sum over splits, in order, for i in [begin, end).
+  void (*combine)(const T* partial, int64_t splits, int64_t size, int64_t begin, int64_t end,
+                  T* out);
+  int lanes;
+};
+
+struct ConvTable {
+  ConvKernels<float> f32;
+  ConvKernels<double> f64;
+};
+CR_KERNEL_TABLE(ConvTable, conv_table)
+
+struct ConvWeightTable {
+  ConvWeightKernels<float> f32;
+  ConvWeightKernels<double> f64;
+};
+CR_KERNEL_TABLE(ConvWeightTable, conv_weight_table)
+
+// Taps per block of the implicit GEMM: a panel of inputs stays in L1, one of weights in L2.
+constexpr int64_t kConvTapBlock = 384;
+
+}  // namespace cr

@@ -1,0 +1,597 @@
+#include "ops/conv_algorithms.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/parallel.h"
+
+namespace cr {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t positive_mod(int64_t a, int64_t b) { return (a % b + b) % b; }
+
+// Hands out aligned arrays, front to back. With a null base it only counts.
+class Carver {
+ public:
+  explicit Carver(char* base) : base_(base) {}
+  template <class T>
+  T* take(int64_t n) {
+    T* p = reinterpret_cast<T*>(base_ + used_);
+    used_ += (static_cast<size_t>(n) * sizeof(T) + 63) / 64 * 64;
+    return p;
+  }
+  size_t used() const { return used_; }
+
+ private:
+  char* base_;
+  size_t used_ = 0;
+};
+
+template <class T>
+const ConvKernels<T>& kernels() {
+  if constexpr (sizeof(T) == 4)
+    return conv_table().f32;
+  else
+    return conv_table().f64;
+}
+template <class T>
+const ConvWeightKernels<T>& weight_kernels() {
+  if constexpr (sizeof(T) == 4)
+    return conv_weight_table().f32;
+  else
+    return conv_weight_table().f64;
+}
+
+// ---------------------------------------------------------------- correlations
+
+// Output pixels of a unit: enough to use a block of packed weights many times, few enough to keep
+// its inputs and results in L2 and to give threads something to share.
+constexpr int64_t kUnitPixels = 512;
+
+// Units of about kUnitPixels: bands of a large image or several small images.
+void cut_into_units(Correlation& p, int64_t height, int64_t width) {
+  height = std::max<int64_t>(height, 1);
+  width = std::max<int64_t>(width, 1);
+  p.unit_rows = height;
+  p.unit_images = 1;
+  if (height * width > kUnitPixels) {
+    const int64_t rows = std::max<int64_t>(kUnitPixels / width, 1);
+    p.unit_rows = ceil_div(height, ceil_div(height, rows));
+  } else {
+    p.unit_images = std::min(std::max<int64_t>(p.images, 1), kUnitPixels / (height * width));
+  }
+  p.bands = ceil_div(height, p.unit_rows);
+  p.image_blocks = ceil_div(p.images, p.unit_images);
+}
+
+void finish_buffer(Correlation& p, int64_t width) {
+  p.pitch = width + p.w.halo;
+  p.channel_size = p.h.slots * p.w.slots * (p.unit_rows + p.h.halo) * p.pitch;
+  if (p.in_place) {
+    p.pitch = p.w.extent;
+    p.channel_size = p.h.extent * p.w.extent;
+  }
+}
+
+struct ForwardPlan {
+  static Correlation plan(const ConvShape& s, bool in_place) {
+    Correlation p{};
+    p.images = s.batch;
+    p.groups = s.groups;
+    p.channels = s.group_channels();
+    p.rows = s.group_rows();
+    p.h = split_axis(s.height, s.kernel_h, s.stride_h, s.pad_top, s.dilation_h);
+    p.w = split_axis(s.width, s.kernel_w, s.stride_w, s.pad_left, s.dilation_w);
+    p.in_place = in_place;
+    p.out_height = s.out_height;
+    p.out_width = s.out_width;
+    p.out_step_h = p.out_step_w = 1;
+    p.row_weights = p.channels * s.kernel_size();
+    p.group_weights = p.rows * p.row_weights;
+    p.packed_group = p.group_weights;
+    p.phase_count = 1;
+    cut_into_units(p, s.out_height, s.out_width);
+    finish_buffer(p, s.out_width);
+    return p;
+  }
+
+  static int64_t tap_count(const ConvShape& s) { return s.group_channels() * s.kernel_size(); }
+
+  static void tables(const ConvShape& s, const Correlation& p, ConvTap* taps, ConvPhase* phases) {
+    const int64_t slot_size = (p.unit_rows + p.h.halo) * p.pitch;
+    int64_t weight = 0;
+    for (int64_t c = 0; c < p.channels; ++c) {
+      for (int64_t r = 0; r < s.kernel_h; ++r) {
+        for (int64_t t = 0; t < s.kernel_w; ++t, ++weight) {
+          const int64_t slot = p.h.slot(r) * p.w.slots + p.w.slot(t);
+          taps[weight] = {
+              c * p.channel_size + slot * slot_size + p.h.shift(r) * p.pitch + p.w.shift(t),
+              weight};
+        }
+      }
+    }
+    phases[0] = {0, weight, 0, 0, s.out_height, s.out_width, 0};
+  }
+};
+
+// Input pixel phase + i * stride is reached by tap r from output pixel i + shift, for one phase.
+struct GradAxis {
+  int64_t stride, padding, dilation, kernel, extent;
+  int64_t phase(int64_t tap) const { return positive_mod(tap * dilation - padding, stride); }
+  int64_t shift(int64_t tap) const { return (phase(tap) + padding - tap * dilation) / stride; }
+  int64_t phases() const { return std::min(stride, std::max<int64_t>(extent, 1)); }
+  int64_t pixels(int64_t phase) const {
+    return extent > phase ? (extent - phase - 1) / stride + 1 : 0;
+  }
+  SplitAxis source(int64_t grad_extent) const {
+    return {grad_extent, shift(kernel - 1), 1, 1, 1, shift(0) - shift(kernel - 1)};
+  }
+};
+
+struct InputGradPlan {
+  static GradAxis axis_h(const ConvShape& s) {
+    return {s.stride_h, s.pad_top, s.dilation_h, s.kernel_h, s.height};
+  }
+  static GradAxis axis_w(const ConvShape& s) {
+    return {s.stride_w, s.pad_left, s.dilation_w, s.kernel_w, s.width};
+  }
+
+  static Correlation plan(const ConvShape& s, bool in_place) {
+    const GradAxis h = axis_h(s), w = axis_w(s);
+    Correlation p{};
+    p.images = s.batch;
+    p.groups = s.groups;
+    p.channels = s.group_rows();
+    p.rows = s.group_channels();
+    p.h = h.source(s.out_height);
+    p.w = w.source(s.out_width);
+    p.in_place = in_place;
+    p.out_height = s.height;
+    p.out_width = s.width;
+    p.out_step_h = s.stride_h;
+    p.out_step_w = s.stride_w;
+    p.row_weights = s.kernel_size();
+    p.group_weights = s.group_rows() * s.group_channels() * s.kernel_size();
+    p.packed_group = p.group_weights;
+    p.phase_count = h.phases() * w.phases();
+    cut_into_units(p, h.pixels(0), w.pixels(0));
+    finish_buffer(p, w.pixels(0));
+    return p;
+  }
+
+  static int64_t tap_count(const ConvShape& s) { return s.group_rows() * s.kernel_size(); }
+
+  static void tables(const ConvShape& s, const Correlation& p, ConvTap* taps, ConvPhase* phases) {
+    const GradAxis h = axis_h(s), w = axis_w(s);
+    int64_t count = 0;
+    for (int64_t a = 0; a < h.phases(); ++a) {
+      for (int64_t b = 0; b < w.phases(); ++b, ++phases) {
+        const int64_t first = count;
+        for (int64_t o = 0; o < p.channels; ++o) {
+          for (int64_t r = 0; r < s.kernel_h; ++r) {
+            if (h.phase(r) != a) continue;
+            for (int64_t t = 0; t < s.kernel_w; ++t) {
+              if (w.phase(t) != b) continue;
+              taps[count++] = {o * p.channel_size + (h.shift(r) - p.h.origin) * p.pitch +
+                                   w.shift(t) - p.w.origin,
+                               o * s.group_channels() * s.kernel_size() + r * s.kernel_w + t};
+            }
+          }
+        }
+        *phases = {first, count - first, a, b, h.pixels(a), w.pixels(b), first * p.rows};
+      }
+    }
+  }
+};
+
+double unit_nanoseconds(const Correlation& p, int64_t taps) {
+  const double pixels = static_cast<double>(p.unit_images * p.unit_rows) * (p.pitch - p.w.halo);
+  return pixels * p.rows * taps / 25 + 200;  // 25 multiply-adds a nanosecond
+}
+
+template <class Plan, class T>
+struct GemmWork {  // what a call of implicit_gemm takes from the workspace
+  Correlation p;
+  ConvTap* taps;
+  ConvPhase* phases;
+  T* packed;
+  int64_t per_worker;
+  T* workers;
+  size_t bytes;
+
+  GemmWork(const ConvShape& s, bool in_place, char* base) : p(Plan::plan(s, in_place)) {
+    Carver carver(base);
+    taps = carver.take<ConvTap>(Plan::tap_count(s));
+    phases = carver.take<ConvPhase>(p.phase_count);
+    packed = carver.take<T>(p.groups * p.packed_group);
+    const int64_t columns = kernels<T>().panel_columns;
+    const int64_t width = p.pitch - (in_place ? 0 : p.w.halo);
+    const int64_t buffer = in_place ? 0 : p.unit_images * p.channels * p.channel_size + kSplitSlack;
+    const int64_t result = p.rows * (p.unit_images * p.unit_rows * width + columns);
+    per_worker = ceil_div(kConvTapBlock * columns + kSplitSlack + buffer + result, 16) * 16;
+    workers = carver.take<T>(max_workers() * per_worker);
+    bytes = carver.used();
+  }
+};
+
+template <class Plan, bool InPlace, class T>
+void run_implicit_gemm(const ConvShape& s, const ConvArrays& arrays) {
+  GemmWork<Plan, T> work(s, InPlace, arrays.workspace);
+  Correlation& p = work.p;
+  Plan::tables(s, p, work.taps, work.phases);
+  p.taps = work.taps;
+  p.phases = work.phases;
+  const ConvKernels<T>& k = kernels<T>();
+  const T* source = static_cast<const T*>(arrays.a);
+  const T* end = source + p.images * p.groups * p.channels * p.h.extent * p.w.extent;
+  const T* weight = static_cast<const T*>(arrays.b);
+  const T* bias = static_cast<const T*>(arrays.bias);
+  T* out = static_cast<T*>(arrays.out);
+  parallel(p.groups, grain_for(static_cast<double>(p.packed_group)),
+           [&](int64_t begin, int64_t stop, int) {
+             for (int64_t g = begin; g < stop; ++g) k.pack(p, weight, g, work.packed);
+           });
+  parallel(p.groups * p.image_blocks * p.bands, grain_for(unit_nanoseconds(p, Plan::tap_count(s))),
+           [&](int64_t begin, int64_t stop, int worker) {
+             T* workspace = work.workers + worker * work.per_worker;
+             for (int64_t u = begin; u < stop; ++u) {
+               k.implicit_gemm(p, u, source, end, work.packed, bias, out, workspace);
+             }
+           });
+}
+
+template <class Plan, class T>
+struct DirectWork {
+  Correlation p;
+  ConvTap* taps;
+  ConvPhase* phases;
+  int64_t per_worker;
+  T* workers;
+  size_t bytes;
+
+  DirectWork(const ConvShape& s, char* base) : p(Plan::plan(s, false)) {
+    Carver carver(base);
+    taps = carver.take<ConvTap>(Plan::tap_count(s));
+    phases = carver.take<ConvPhase>(p.phase_count);
+    per_worker =
+        ceil_div(p.channels * p.channel_size + p.unit_rows * p.pitch + 2 * kSplitSlack, 16) * 16;
+    workers = carver.take<T>(max_workers() * per_worker);
+    bytes = carver.used();
+  }
+};
+
+template <class Plan, class T>
+void run_direct(const ConvShape& s, const ConvArrays& arrays) {
+  DirectWork<Plan, T> work(s, arrays.workspace);
+  Correlation& p = work.p;
+  Plan::tables(s, p, work.taps, work.phases);
+  p.taps = work.taps;
+  p.phases = work.phases;
+  const ConvKernels<T>& k = kernels<T>();
+  const T* source = static_cast<const T*>(arrays.a);
+  const T* end = source + p.images * p.groups * p.channels * p.h.extent * p.w.extent;
+  parallel(p.groups * p.image_blocks * p.bands,
+           grain_for(4 * unit_nanoseconds(p, Plan::tap_count(s))),
+           [&](int64_t begin, int64_t stop, int worker) {
+             T* workspace = work.workers + worker * work.per_worker;
+             for (int64_t u = begin; u < stop; ++u) {
+               k.direct(p, u, source, end, static_cast<const T*>(arrays.b),
+                        static_cast<const T*>(arrays.bias), static_cast<T*>(arrays.out), workspace);
+             }
+           });
+}
+
+// ---------------------------------------------------------------- weight gradient
+
+constexpr int64_t kTileVectors = 48;        // pixels of a tile: one sum over lanes per so many
+constexpr int64_t kTileBytes = 384 * 1024;  // gathered inputs of a tile, in L2
+constexpr int64_t kMaxSplits = 16;
+constexpr int64_t kMaxPartials = 1 << 21;  // elements of all partial sums
+constexpr double kUnitWork = 1e6;          // multiply-adds worth a unit of their own
+
+template <class T>
+WeightGradient plan_weight_grad(const ConvShape& s) {
+  const int64_t lanes = weight_kernels<T>().lanes;
+  WeightGradient p{};
+  p.shape = s;
+  p.h = split_axis(s.height, s.kernel_h, s.stride_h, s.pad_top, s.dilation_h);
+  p.w = split_axis(s.width, s.kernel_w, s.stride_w, s.pad_left, s.dilation_w);
+  const int64_t pixels = s.out_height * s.out_width, wanted = kTileVectors * lanes;
+  p.tile_images = 1;
+  p.tile_rows = s.out_height;
+  if (pixels > wanted) {
+    const int64_t rows = std::max<int64_t>(wanted / s.out_width, 1);
+    p.tile_rows = ceil_div(s.out_height, ceil_div(s.out_height, rows));
+  } else {
+    p.tile_images = std::min(std::max<int64_t>(s.batch, 1), wanted / pixels);
+  }
+  p.image_blocks = ceil_div(s.batch, p.tile_images);
+  p.bands = ceil_div(s.out_height, p.tile_rows);
+  // An odd number of vectors: rows a power of two apart would fall into the same cache sets.
+  p.tile_pixels = (ceil_div(p.tile_images * p.tile_rows * s.out_width, lanes) | 1) * lanes;
+  p.pitch = s.out_width + p.w.halo;
+  p.channel_size = p.h.slots * p.w.slots * (p.tile_rows + p.h.halo) * p.pitch;
+
+  const int64_t taps = kTileBytes / static_cast<int64_t>(sizeof(T)) / p.tile_pixels;
+  const int64_t channels = s.group_channels();
+  const int64_t most = std::min(std::max<int64_t>(taps / s.kernel_size(), 1), channels);
+  p.channel_block = ceil_div(channels, ceil_div(channels, most));
+  p.blocks = ceil_div(channels, p.channel_block);
+
+  const int64_t weights = s.out_channels * channels * s.kernel_size();
+  const double work = static_cast<double>(s.batch) * pixels * weights;
+  const int64_t units = static_cast<int64_t>(std::min(work / kUnitWork, 64.0)) + 1;
+  p.splits = std::min({ceil_div(units, s.groups * p.blocks), p.image_blocks * p.bands, kMaxSplits,
+                       std::max<int64_t>(kMaxPartials / weights, 1)});
+  p.splits = std::max<int64_t>(p.splits, 1);
+  return p;
+}
+
+template <class T>
+struct DotWork {
+  WeightGradient p;
+  int64_t weights;
+  ConvTap* taps;
+  T* partial;
+  int64_t per_worker;
+  T* workers;
+  size_t bytes;
+
+  DotWork(const ConvShape& s, char* base) : p(plan_weight_grad<T>(s)) {
+    Carver carver(base);
+    weights = s.out_channels * s.group_channels() * s.kernel_size();
+    const int64_t block_taps = p.channel_block * s.kernel_size();
+    taps = carver.take<ConvTap>(block_taps);
+    partial = carver.take<T>(p.splits > 1 ? p.splits * weights : 0);
+    per_worker = ceil_div((block_taps + s.group_rows()) * p.tile_pixels +
+                              p.tile_images * p.channel_block * p.channel_size + 2 * kSplitSlack,
+                          16) *
+                 16;
+    workers = carver.take<T>(max_workers() * per_worker);
+    bytes = carver.used();
+  }
+};
+
+template <class T>
+void run_dot(const ConvShape& s, const ConvArrays& arrays) {
+  DotWork<T> work(s, arrays.workspace);
+  WeightGradient& p = work.p;
+  const int64_t slot_size = (p.tile_rows + p.h.halo) * p.pitch;
+  ConvTap* tap = work.taps;
+  for (int64_t c = 0; c < p.channel_block; ++c) {
+    for (int64_t r = 0; r < s.kernel_h; ++r) {
+      for (int64_t t = 0; t < s.kernel_w; ++t) {
+        *tap++ = {c * p.channel_size + (p.h.slot(r) * p.w.slots + p.w.slot(t)) * slot_size +
+                      p.h.shift(r) * p.pitch + p.w.shift(t),
+                  0};
+      }
+    }
+  }
+  p.taps = work.taps;
+  const ConvWeightKernels<T>& k = weight_kernels<T>();
+  const T* input = static_cast<const T*>(arrays.a);
+  const T* grad = static_cast<const T*>(arrays.b);
+  const T* input_end = input + s.batch * s.channels * s.height * s.width;
+  const T* grad_end = grad + s.batch * s.out_channels * s.out_height * s.out_width;
+  T* out = static_cast<T*>(arrays.out);
+  T* partial = p.splits > 1 ? work.partial : out;
+  const int64_t units = s.groups * p.blocks * p.splits;
+  const double per_unit =
+      static_cast<double>(s.batch) * s.out_height * s.out_width * work.weights / 25 / units;
+  parallel(units, grain_for(per_unit), [&](int64_t begin, int64_t stop, int worker) {
+    T* workspace = work.workers + worker * work.per_worker;
+    for (int64_t u = begin; u < stop; ++u) {
+      k.weight_grad(p, u, input, input_end, grad, grad_end, partial, workspace);
+    }
+  });
+  if (p.splits > 1) {
+    parallel(work.weights, grain_for(0.2 * p.splits), [&](int64_t begin, int64_t stop, int) {
+      k.combine(partial, p.splits, work.weights, begin, stop, out);
+    });
+  }
+}
+
+// ---------------------------------------------------------------- reference
+
+// f(o, c, input index, output index, weight index) for every product of one image.
+template <class F>
+void for_each_product(const ConvShape& s, int64_t n, F&& f) {
+  for (int64_t o = 0; o < s.out_channels; ++o) {
+    const int64_t group = o / s.group_rows();
+    for (int64_t y = 0; y < s.out_height; ++y) {
+      for (int64_t x = 0; x < s.out_width; ++x) {
+        const int64_t out = ((n * s.out_channels + o) * s.out_height + y) * s.out_width + x;
+        for (int64_t c = 0; c < s.group_channels(); ++c) {
+          const int64_t channel = n * s.channels + group * s.group_channels() + c;
+          for (int64_t r = 0; r < s.kernel_h; ++r) {
+            const int64_t iy = y * s.stride_h - s.pad_top + r * s.dilation_h;
+            if (iy < 0 || iy >= s.height) continue;
+            for (int64_t t = 0; t < s.kernel_w; ++t) {
+              const int64_t ix = x * s.stride_w - s.pad_left + t * s.dilation_w;
+              if (ix < 0 || ix >= s.width) continue;
+              f((channel * s.height + iy) * s.width + ix, out,
+                ((o * s.group_channels() + c) * s.kernel_h + r) * s.kernel_w + t);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void reference_forward(const ConvShape& s, const ConvArrays& arrays) {
+  const T* input = static_cast<const T*>(arrays.a);
+  const T* weight = static_cast<const T*>(arrays.b);
+  const T* bias = static_cast<const T*>(arrays.bias);
+  T* out = static_cast<T*>(arrays.out);
+  const int64_t plane = s.out_height * s.out_width;
+  for (int64_t i = 0; i < s.batch * s.out_channels * plane; ++i) {
+    out[i] = bias ? bias[i / plane % s.out_channels] : T(0);
+  }
+  for (int64_t n = 0; n < s.batch; ++n) {
+    for_each_product(s, n,
+                     [&](int64_t i, int64_t o, int64_t w) { out[o] += weight[w] * input[i]; });
+  }
+}
+
+template <class T>
+void reference_input_grad(const ConvShape& s, const ConvArrays& arrays) {
+  const T* grad = static_cast<const T*>(arrays.a);
+  const T* weight = static_cast<const T*>(arrays.b);
+  T* out = static_cast<T*>(arrays.out);
+  std::fill(out, out + s.batch * s.channels * s.height * s.width, T(0));
+  for (int64_t n = 0; n < s.batch; ++n) {
+    for_each_product(s, n, [&](int64_t i, int64_t o, int64_t w) { out[i] += weight[w] * grad[o]; });
+  }
+}
+
+template <class T>
+void reference_weight_grad(const ConvShape& s, const ConvArrays& arrays) {
+  const T* input = static_cast<const T*>(arrays.a);
+  const T* grad = static_cast<const T*>(arrays.b);
+  T* out = static_cast<T*>(arrays.out);
+  std::fill(out, out + s.out_channels * s.group_channels() * s.kernel_size(), T(0));
+  for (int64_t n = 0; n < s.batch; ++n) {
+    for_each_product(s, n, [&](int64_t i, int64_t o, int64_t w) { out[w] += input[i] * grad[o]; });
+  }
+}
+
+// ---------------------------------------------------------------- the lists
+
+bool always(const ConvShape&) { return true; }
+size_t no_workspace(const ConvShape&, DType) { return 0; }
+
+bool is_pointwise(const ConvShape& s) {
+  return s.kernel_size() == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
+         s.pad_left == 0 && s.out_height == s.height && s.out_width == s.width;
+}
+
+// So few rows that a register tile would be mostly idle.
+constexpr int64_t kDirectRows = 2;
+bool few_output_rows(const ConvShape& s) { return s.group_rows() <= kDirectRows; }
+bool few_input_rows(const ConvShape& s) { return s.group_channels() <= kDirectRows; }
+
+template <class Plan, bool InPlace>
+ConvAlgorithm implicit_gemm(const char* name, bool (*accepts)(const ConvShape&)) {
+  return {name, accepts,
+          [](const ConvShape& s, DType dtype) {
+            return dispatch_floating(dtype, [&](auto tag) {
+              return GemmWork<Plan, typename decltype(tag)::type>(s, InPlace, nullptr).bytes;
+            });
+          },
+          [](const ConvShape& s, DType dtype, const ConvArrays& arrays) {
+            dispatch_floating(dtype, [&](auto tag) {
+              run_implicit_gemm<Plan, InPlace, typename decltype(tag)::type>(s, arrays);
+            });
+          }};
+}
+
+template <class Plan>
+ConvAlgorithm direct(bool (*accepts)(const ConvShape&)) {
+  return {"direct", accepts,
+          [](const ConvShape& s, DType dtype) {
+            return dispatch_floating(dtype, [&](auto tag) {
+              return DirectWork<Plan, typename decltype(tag)::type>(s, nullptr).bytes;
+            });
+          },
+          [](const ConvShape& s, DType dtype, const ConvArrays& arrays) {
+            dispatch_floating(dtype, [&](auto tag) {
+              run_direct<Plan, typename decltype(tag)::type>(s, arrays);
+            });
+          }};
+}
+
+ConvAlgorithm dot() {
+  return {"dot", always,
+          [](const ConvShape& s, DType dtype) {
+            return dispatch_floating(dtype, [&](auto tag) {
+              return DotWork<typename decltype(tag)::type>(s, nullptr).bytes;
+            });
+          },
+          [](const ConvShape& s, DType dtype, const ConvArrays& arrays) {
+            dispatch_floating(dtype,
+                              [&](auto tag) { run_dot<typename decltype(tag)::type>(s, arrays); });
+          }};
+}
+
+template <void (*Float)(const ConvShape&, const ConvArrays&),
+          void (*Double)(const ConvShape&, const ConvArrays&)>
+ConvAlgorithm reference() {
+  return {"reference", always, no_workspace,
+          [](const ConvShape& s, DType dtype, const ConvArrays& arrays) {
+            (dtype == DType::kFloat64 ? Double : Float)(s, arrays);
+          }};
+}
+
+constexpr int kMaxAlgorithms = 4;
+struct AlgorithmList {
+  ConvAlgorithm items[kMaxAlgorithms];
+  int count;
+};
+
+const AlgorithmList& algorithms(ConvDirection direction) {
+  static const AlgorithmList lists[kConvDirections] = {
+      {{direct<ForwardPlan>(few_output_rows),
+        implicit_gemm<ForwardPlan, true>("pointwise", is_pointwise),
+        implicit_gemm<ForwardPlan, false>("implicit_gemm", always),
+        reference<reference_forward<float>, reference_forward<double>>()},
+       4},
+      {{direct<InputGradPlan>(few_input_rows),
+        implicit_gemm<InputGradPlan, true>("pointwise", is_pointwise),
+        implicit_gemm<InputGradPlan, false>("implicit_gemm", always),
+        reference<reference_input_grad<float>, reference_input_grad<double>>()},
+       4},
+      {{dot(), reference<reference_weight_grad<float>, reference_weight_grad<double>>()}, 2},
+  };
+  return lists[static_cast<int>(direction)];
+}
+
+std::atomic<const char*> forced[kConvDirections];
+thread_local const char* last[kConvDirections] = {"", "", ""};
+
+const ConvAlgorithm* find(ConvDirection direction, const char* name) {
+  const AlgorithmList& list = algorithms(direction);
+  for (int i = 0; i < list.count; ++i) {
+    if (std::strcmp(list.items[i].name, name) == 0) return &list.items[i];
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvShape& shape) {
+  const int d = static_cast<int>(direction);
+  const AlgorithmList& list = algorithms(direction);
+  const ConvAlgorithm* chosen = nullptr;
+  if (const char* name = forced[d].load()) {
+    chosen = find(direction, name);
+    CR_CHECK_STATE(chosen->accepts(shape), "conv2d: the forced algorithm '", name,
+                   "' does not support this problem");
+  } else {
+    for (int i = 0; chosen == nullptr; ++i) {
+      if (list.items[i].accepts(shape)) chosen = &list.items[i];
+    }
+  }
+  last[d] = chosen->name;
+  return *chosen;
+}
+
+void force_conv_algorithm(ConvDirection direction, const char* name) {
+  const char* known = nullptr;
+  if (*name) {
+    const ConvAlgorithm* algorithm = find(direction, name);
+    CR_CHECK(algorithm, "conv2d: no algorithm is named '", name, "'");
+    known = algorithm->name;
+  }
+  forced[static_cast<int>(direction)] = known;
+}
+
+const char* last_conv_algorithm(ConvDirection direction) {
+  return last[static_cast<int>(direction)];
+}
+
+}  // namespace cr

@@ -1,0 +1,39 @@
+// The ways to compute a convolution and its gradients: one ordered list per direction. Each may
+// decline; the first that accepts is taken; a naive reference is last. Tests force one by name.
+#pragma once
+
+#include "core/dtype.h"
+#include "ops/conv.kernel.h"
+
+namespace cr {
+
+enum class ConvDirection : uint8_t { kForward, kInputGrad, kWeightGrad };
+constexpr int kConvDirections = 3;
+
+// Arrays of one call, all contiguous. Forward: input, weight, bias (may be null) -> out.
+// Input gradient: grad, weight -> out. Weight gradient: input, grad -> out.
+struct ConvArrays {
+  const void* a;
+  const void* b;
+  const void* bias;
+  void* out;
+  char* workspace;
+};
+
+struct ConvAlgorithm {
+  const char* name;
+  bool (*accepts)(const ConvShape& shape);
+  size_t (*workspace)(const ConvShape& shape, DType dtype);  // bytes, for max_workers() threads
+  void (*run)(const ConvShape& shape, DType dtype, const ConvArrays& arrays);
+};
+
+// The algorithm for a problem: the forced one, or the first that accepts. Throws when the forced
+// one declines.
+const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvShape& shape);
+
+// Forces an algorithm of one direction by name; an empty name gives the choice back.
+void force_conv_algorithm(ConvDirection direction, const char* name);
+// The name of the algorithm that ran last on this thread ("" before the first).
+const char* last_conv_algorithm(ConvDirection direction);
+
+}  // namespace cr

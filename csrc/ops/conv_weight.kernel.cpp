@@ -1,0 +1,196 @@
+// Weight gradient of a convolution: dW[o][c,r,s] = sum over pixels of grad[o] * input[c] at the
+// tap.
+//
+// A matrix of dot products over pixels. Per tile of pixels (rows of one image, or several small
+// images) the inputs under each tap are gathered from the stride-split buffer into one row per
+// tap, the output gradients into one row per output channel, both contiguous along pixels and
+// filled up with zeros to whole vectors. A block of Rows x 3 dot products keeps its vector sums in
+// registers, so an element is loaded once per 3 (or Rows) multiply-adds, whatever the number of
+// channels; lanes are added up by a tree once per tile. The tiles are dealt to a number of
+// partial sums that depends on the problem only and is combined in order.
+#include "ops/conv.kernel.h"
+#include "ops/split_image.h"
+
+namespace cr {
+namespace CR_ISA {
+namespace {
+
+#if CR_VEC_BYTES == 64
+constexpr int kDotRows = 8;
+#else
+constexpr int kDotRows = 4;
+#endif
+constexpr int kDotTaps = 3;
+
+// gcc would fold the load into each of its multiply-adds and be bound by loads.
+#if defined(__x86_64__)
+#define CR_KEEP_IN_REGISTER(v) asm("" : "+v"(v))
+#else
+#define CR_KEEP_IN_REGISTER(v)
+#endif
+
+// Lane i of the result is a[2i] + a[2i + 1] for the first half, b's pairs for the second.
+template <class T, int... I>
+CR_INLINE Vec<T> add_pairs(Vec<T> a, Vec<T> b, Sequence<I...>) {
+  return __builtin_shufflevector(a, b, (2 * I)...) + __builtin_shufflevector(a, b, (2 * I + 1)...);
+}
+
+// The sums of the lanes of N <= kLanes vectors (a power of two), in lanes 0 .. N - 1. A tree: every
+// level halves the number of vectors and of the partial sums left of each.
+template <class T, int N, int Left = kLanes<T>>
+CR_INLINE Vec<T> sum_lanes(const Vec<T>* v) {
+  constexpr auto kOrder = Sequence<__integer_pack(kLanes<T>)...>{};
+  if constexpr (Left == 1) {
+    return v[0];
+  } else {
+    constexpr int kNext = N > 1 ? N / 2 : 1;
+    Vec<T> pairs[kNext];
+#pragma GCC unroll 16
+    for (int i = 0; i < kNext; ++i) {
+      pairs[i] = add_pairs<T>(v[N > 1 ? 2 * i : 0], v[N > 1 ? 2 * i + 1 : 0], kOrder);
+    }
+    return sum_lanes<T, kNext, Left / 2>(pairs);
+  }
+}
+
+// out[i][j] (+)= the dot product of rows i of a and j of b, n a multiple of the lanes.
+template <class T, int Rows, int Taps>
+void dot_block(int64_t n, const T* a, const T* b, int64_t pitch, T* out, int64_t out_pitch,
+               bool accumulate) {
+  constexpr int kL = kLanes<T>;
+  constexpr int kSums = Rows < kL ? Rows : kL;
+  Vec<T> acc[Taps][Rows];
+#pragma GCC unroll 16
+  for (int j = 0; j < Taps; ++j) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) acc[j][i] = Vec<T>{};
+  }
+  for (int64_t p = 0; p < n; p += kL) {
+    Vec<T> x[Taps];
+#pragma GCC unroll 16
+    for (int j = 0; j < Taps; ++j) x[j] = load(b + j * pitch + p);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      Vec<T> g = load(a + i * pitch + p);
+      CR_KEEP_IN_REGISTER(g);
+#pragma GCC unroll 16
+      for (int j = 0; j < Taps; ++j) acc[j][i] += g * x[j];
+    }
+  }
+#pragma GCC unroll 16
+  for (int j = 0; j < Taps; ++j) {
+    T sums[Rows < kL ? kL : Rows];
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; i += kSums) store(sums + i, sum_lanes<T, kSums>(acc[j] + i));
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      T* to = out + i * out_pitch + j;
+      *to = accumulate ? *to + sums[i] : sums[i];
+    }
+  }
+}
+
+template <class T, int Rows>
+void dot_rows(int64_t rows, int64_t taps, int64_t n, const T* a, const T* b, int64_t pitch, T* out,
+              int64_t out_pitch, bool accumulate) {
+  for (; rows >= Rows; rows -= Rows, a += Rows * pitch, out += Rows * out_pitch) {
+    int64_t j = 0;
+    for (; j + kDotTaps <= taps; j += kDotTaps) {
+      dot_block<T, Rows, kDotTaps>(n, a, b + j * pitch, pitch, out + j, out_pitch, accumulate);
+    }
+    for (; j < taps; ++j) {
+      dot_block<T, Rows, 1>(n, a, b + j * pitch, pitch, out + j, out_pitch, accumulate);
+    }
+  }
+  if constexpr (Rows > 1) {
+    if (rows > 0) {
+      dot_rows<T, Rows / 2>(rows, taps, n, a, b, pitch, out, out_pitch, accumulate);
+    }
+  }
+}
+
+template <class T>
+void weight_grad(const WeightGradient& p, int64_t u, const T* input, const T* end, const T* grad,
+                 const T* grad_end, T* partial, T* workspace) {
+  const ConvShape& s = p.shape;
+  const int64_t split = u % p.splits;
+  const int64_t block = u / p.splits % p.blocks;
+  const int64_t group = u / p.splits / p.blocks;
+  const int64_t channel = block * p.channel_block;
+  const int64_t left = s.group_channels() - channel;
+  const int64_t channels = left < p.channel_block ? left : p.channel_block;
+  const int64_t taps = channels * s.kernel_size(), rows = s.group_rows();
+  const int64_t plane = s.height * s.width, grad_plane = s.out_height * s.out_width;
+  const int64_t row_weights = s.group_channels() * s.kernel_size();
+
+  T* pixels = workspace;
+  T* grads = pixels + taps * p.tile_pixels;
+  T* buffer = grads + rows * p.tile_pixels + kSplitSlack;
+  const int64_t image_size = channels * p.channel_size;
+  T* out =
+      partial + (split * s.out_channels + group * rows) * row_weights + channel * s.kernel_size();
+
+  const int64_t tiles = p.image_blocks * p.bands;
+  const int64_t first = split * tiles / p.splits, last = (split + 1) * tiles / p.splits;
+  for (int64_t t = first; t < last; ++t) {
+    const int64_t image = t / p.bands * p.tile_images, row = t % p.bands * p.tile_rows;
+    const int64_t images = s.batch - image < p.tile_images ? s.batch - image : p.tile_images;
+    const int64_t height = s.out_height - row < p.tile_rows ? s.out_height - row : p.tile_rows;
+    const int64_t image_pixels = height * s.out_width, count = images * image_pixels;
+    const int64_t padded = (count + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+
+    T* to = buffer;
+    for (int64_t i = 0; i < images; ++i) {
+      const T* in =
+          input + ((image + i) * s.channels + group * s.group_channels() + channel) * plane;
+      for (int64_t c = 0; c < channels; ++c, in += plane, to += p.channel_size) {
+        split_image(to, in, end, p.h, p.w, row, p.tile_rows + p.h.halo, p.pitch, T(0));
+      }
+    }
+    const bool merged = p.pitch == s.out_width;
+    const int64_t line = merged ? image_pixels : s.out_width;
+    for (int64_t k = 0; k < taps; ++k) {
+      T* line_to = pixels + k * p.tile_pixels;
+      const T* from = buffer + p.taps[k].pixel;
+      for (int64_t i = 0; i < images; ++i, from += image_size) {
+        const T* in = from;
+        for (int64_t x = 0; x < image_pixels; x += line, in += p.pitch, line_to += line) {
+          copy_pixels(line_to, in, line);
+        }
+      }
+      fill_row(line_to, 0, padded - count, T(0));
+    }
+    const T* g = grad + (image * s.out_channels + group * rows) * grad_plane + row * s.out_width;
+    for (int64_t o = 0; o < rows; ++o) {
+      T* line_to = grads + o * p.tile_pixels;
+      for (int64_t i = 0; i < images; ++i, line_to += image_pixels) {
+        copy_row(line_to, g + (i * s.out_channels + o) * grad_plane, image_pixels, grad_end);
+      }
+      fill_row(line_to, 0, padded - count, T(0));
+    }
+    dot_rows<T, kDotRows>(rows, taps, padded, grads, pixels, p.tile_pixels, out, row_weights,
+                          t > first);
+  }
+}
+
+template <class T>
+void combine(const T* partial, int64_t splits, int64_t size, int64_t begin, int64_t end, T* out) {
+  for (int64_t i = begin; i < end; ++i) out[i] = partial[i];
+  for (int64_t s = 1; s < splits; ++s) {
+    const T* in = partial + s * size;
+    for (int64_t i = begin; i < end; ++i) out[i] += in[i];
+  }
+}
+
+template <class T>
+constexpr ConvWeightKernels<T> kernels() {
+  return {weight_grad<T>, combine<T>, kLanes<T>};
+}
+
+}  // namespace
+
+extern const ConvWeightTable conv_weight_table;
+const ConvWeightTable conv_weight_table = {kernels<float>(), kernels<double>()};
+
+}  // namespace CR_ISA
+}  // namespace cr
