@@ -31,6 +31,7 @@ constexpr int kTileCols = kTileVecs * kLanes<T>;
 // Readers of A: the scalar of row i at the current depth.
 template <class T>
 struct RowsOfA {  // A(i, k) = p[i * row + k * col]
+  static constexpr bool kByColumns = false;
   const T* p;
   int64_t row, col;
   T operator()(int i) const { return p[i * row]; }
@@ -38,6 +39,7 @@ struct RowsOfA {  // A(i, k) = p[i * row + k * col]
 };
 template <class T>
 struct ColumnsOfA {  // A(i, k) = p[i + k * col]
+  static constexpr bool kByColumns = true;
   const T* p;
   int64_t col;
   T operator()(int i) const { return p[i]; }

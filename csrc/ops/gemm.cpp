@@ -1,0 +1,410 @@
+#include "ops/gemm.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <iterator>
+#include <type_traits>
+
+#include "core/parallel.h"
+
+namespace cr {
+namespace {
+
+constexpr size_t kAlign = 64;
+constexpr double kFlopsPerNs = 50;  // a cautious guess: only steers what is worth a thread
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+size_t align(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+template <class Pointer>
+Pointer advance(Pointer p, int64_t bytes) {
+  using Byte =
+      std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const char, char>;
+  return p ? static_cast<Byte*>(p) + bytes : nullptr;
+}
+
+// Part i of n cut into `parts` as even as can be.
+int64_t cut(int64_t i, int64_t parts, int64_t n) { return i * n / parts; }
+
+double nanoseconds(const Product& p) {
+  return 2.0 * static_cast<double>(p.rows) * static_cast<double>(p.cols) *
+             static_cast<double>(p.depth) / kFlopsPerNs +
+         50;
+}
+
+// What one matrix product needs to know beyond its operands.
+struct Context {
+  const GemmKernels& kernels;
+  int64_t size;  // of an element, in bytes
+  DType dtype;
+
+  explicit Context(DType type)
+      : kernels(matmul_table().gemm[type == DType::kFloat64]), size(itemsize(type)), dtype(type) {}
+
+  Product slice(Product p, int64_t row, int64_t rows, int64_t col, int64_t cols) const {
+    p.a = advance(p.a, row * p.a_row * size);
+    p.b = advance(p.b, col * p.b_col * size);
+    p.c = advance(p.c, (row * p.c_row + col) * size);
+    p.row_bias = advance(p.row_bias, row * size);
+    p.col_bias = advance(p.col_bias, col * size);
+    p.rows = rows;
+    p.cols = cols;
+    return p;
+  }
+
+  // Columns a strip of `cols` columns takes in packed form.
+  int64_t padded(int64_t cols) const {
+    const int64_t whole = cols / kernels.tile_cols * kernels.tile_cols;
+    return whole + ceil_div(cols - whole, kernels.lanes) * kernels.lanes;
+  }
+};
+
+// ---------------------------------------------------------------- few rows, few columns
+
+bool dots_accepts(const Context&, const Product& p) {
+  return p.a_col == 1 && p.b_row == 1 && (p.rows <= 8 || p.cols <= 4);
+}
+bool thin_accepts(const Context& context, const Product& p) {
+  return p.b_col == 1 && p.rows <= context.kernels.thin_rows;
+}
+size_t no_workspace(const Context&, const Product&) { return 0; }
+
+void dots_run(const Context& context, const Product& p, char*) {
+  const double total = nanoseconds(p) * 4;  // bound by memory, not by arithmetic
+  if (p.rows > p.cols) {
+    parallel(
+        ceil_div(p.rows, 8), grain_for(total * 8 / static_cast<double>(p.rows)),
+        [&](int64_t begin, int64_t end, int) {
+          const int64_t row = begin * 8;
+          context.kernels.dots(context.slice(p, row, std::min(end * 8, p.rows) - row, 0, p.cols));
+        });
+  } else {
+    parallel(
+        ceil_div(p.cols, 8), grain_for(total * 8 / static_cast<double>(p.cols)),
+        [&](int64_t begin, int64_t end, int) {
+          const int64_t col = begin * 8;
+          context.kernels.dots(context.slice(p, 0, p.rows, col, std::min(end * 8, p.cols) - col));
+        });
+  }
+}
+
+void thin_run(const Context& context, const Product& p, char*) {
+  const int64_t width = 8 * context.kernels.lanes;
+  parallel(
+      ceil_div(p.cols, width),
+      grain_for(nanoseconds(p) * 4 * static_cast<double>(width) / static_cast<double>(p.cols)),
+      [&](int64_t begin, int64_t end, int) {
+        const int64_t col = begin * width;
+        context.kernels.thin(context.slice(p, 0, p.rows, col, std::min(end * width, p.cols) - col));
+      });
+}
+
+// ---------------------------------------------------------------- tiles over strips
+
+// Items of work for the threads. The part of A that belongs to an item stays in L2.
+constexpr int64_t kItemRows = 144, kItemCols = 512;
+
+void multiply_items(const Context& context, const StripProduct& strips) {
+  const Product& p = strips.product;
+  const int64_t tile_cols = context.kernels.tile_cols;
+  const int64_t row_items = ceil_div(p.rows, kItemRows);
+  const int64_t strip_count = ceil_div(p.cols, tile_cols);
+  const int64_t col_items = ceil_div(p.cols, kItemCols);
+  const int64_t items = row_items * col_items;
+  parallel(items, grain_for(nanoseconds(p) / static_cast<double>(items)),
+           [&](int64_t begin, int64_t end, int) {
+             for (int64_t item = begin; item < end; ++item) {
+               const int64_t i = item / col_items, j = item % col_items;
+               const int64_t row = cut(i, row_items, p.rows);
+               const int64_t strip = cut(j, col_items, strip_count);
+               const int64_t col = strip * tile_cols;
+               const int64_t col_end =
+                   std::min(cut(j + 1, col_items, strip_count) * tile_cols, p.cols);
+               StripProduct part = strips;
+               part.product =
+                   context.slice(p, row, cut(i + 1, row_items, p.rows) - row, col, col_end - col);
+               part.product.b = advance(p.b, strip * strips.b_strip * context.size);
+               context.kernels.multiply(part);
+             }
+           });
+}
+
+// B read where it lies, but for a last narrow strip, which is padded.
+constexpr int64_t kDirectBytes = 512 * 1024;
+
+bool direct_accepts(const Context& context, const Product& p) {
+  return p.b_col == 1 && (p.depth * p.cols * context.size <= kDirectBytes ||
+                          p.rows <= 2 * context.kernels.tile_rows);
+}
+size_t direct_workspace(const Context& context, const Product& p) {
+  const int64_t edge = p.cols % context.kernels.tile_cols;
+  return static_cast<size_t>(context.padded(edge) * p.depth * context.size);
+}
+void direct_run(const Context& context, const Product& p, char* workspace) {
+  const int64_t edge = p.cols % context.kernels.tile_cols;
+  if (edge != 0) {
+    context.kernels.pack(workspace, advance(p.b, (p.cols - edge) * context.size), p.b_row, 1,
+                         p.depth, edge);
+  }
+  multiply_items(context, StripProduct{p, context.kernels.tile_cols, workspace});
+}
+
+// Blocks of B packed into strips, one after the other; A is read where it lies.
+struct Blocks {
+  int64_t depth, cols;  // of the largest block
+  int64_t depth_blocks;
+
+  Blocks(const GemmKernels& kernels, const Product& p)
+      : depth_blocks(ceil_div(p.depth, kernels.block_depth)) {
+    depth = ceil_div(p.depth, depth_blocks);
+    const int64_t strips = ceil_div(p.cols, kernels.tile_cols);
+    cols = ceil_div(strips, ceil_div(p.cols, kernels.block_cols)) * kernels.tile_cols;
+  }
+};
+
+bool any_accepts(const Context&, const Product&) { return true; }
+size_t packed_workspace(const Context& context, const Product& p) {
+  const Blocks blocks(context.kernels, p);
+  return static_cast<size_t>(blocks.depth * context.padded(std::min(blocks.cols, p.cols)) *
+                             context.size);
+}
+void packed_run(const Context& context, const Product& p, char* workspace) {
+  const Blocks blocks(context.kernels, p);
+  const int64_t tile_cols = context.kernels.tile_cols;
+  for (int64_t col = 0; col < p.cols; col += blocks.cols) {
+    const int64_t cols = std::min(blocks.cols, p.cols - col);
+    for (int64_t block = 0; block < blocks.depth_blocks; ++block) {
+      const int64_t k = cut(block, blocks.depth_blocks, p.depth);
+      Product part = context.slice(p, 0, p.rows, col, cols);
+      part.depth = cut(block + 1, blocks.depth_blocks, p.depth) - k;
+      part.a = advance(part.a, k * p.a_col * context.size);
+      part.b = advance(part.b, k * p.b_row * context.size);
+      const int64_t strip = part.depth * tile_cols;
+      parallel(ceil_div(cols, tile_cols), grain_for(static_cast<double>(strip) / 4),
+               [&](int64_t begin, int64_t end, int) {
+                 const int64_t first = begin * tile_cols;
+                 const int64_t count = std::min(end * tile_cols, cols) - first;
+                 context.kernels.pack(workspace + begin * strip * context.size,
+                                      advance(part.b, first * p.b_col * context.size), p.b_row,
+                                      p.b_col, part.depth, count);
+               });
+      part.b = workspace;
+      part.b_row = tile_cols;
+      part.b_col = 1;
+      if (block > 0) {
+        part.accumulate = true;
+        part.row_bias = part.col_bias = nullptr;
+      }
+      const void* edge = workspace + cols / tile_cols * strip * context.size;
+      multiply_items(context, StripProduct{part, strip, edge});
+    }
+  }
+}
+
+void naive_run(const Context& context, const Product& p, char*) {
+  const auto kernel = matmul_table().naive[static_cast<int>(context.dtype)];
+  parallel(p.rows, grain_for(nanoseconds(p) * 16 / static_cast<double>(p.rows)),
+           [&](int64_t begin, int64_t end, int) {
+             kernel(context.slice(p, begin, end - begin, 0, p.cols));
+           });
+}
+
+// ---------------------------------------------------------------- the list
+
+struct Implementation {
+  const char* name;
+  bool (*accepts)(const Context&, const Product&);
+  size_t (*workspace)(const Context&, const Product&);
+  void (*run)(const Context&, const Product&, char* workspace);
+};
+
+bool deep_accepts(const Context&, const Product&);
+size_t deep_workspace(const Context&, const Product&);
+void deep_run(const Context&, const Product&, char*);
+
+constexpr Implementation kImplementations[] = {
+    {"deep", deep_accepts, deep_workspace, deep_run},
+    {"dots", dots_accepts, no_workspace, dots_run},
+    {"thin", thin_accepts, no_workspace, thin_run},
+    {"direct", direct_accepts, direct_workspace, direct_run},
+    {"packed", any_accepts, packed_workspace, packed_run},
+    {"naive", any_accepts, no_workspace, naive_run},
+};
+const Implementation& naive = kImplementations[std::size(kImplementations) - 1];
+
+const Implementation& first_of(const Implementation* list, const Context& context,
+                               const Product& p) {
+  while (!list->accepts(context, p)) ++list;
+  return *list;
+}
+
+std::atomic<const Implementation*> forced{nullptr};
+
+const Implementation& choose(const Context& context, const Product& p) {
+  if (!is_floating(context.dtype) || p.depth == 0) return naive;
+  const Implementation* wanted = forced.load(std::memory_order_relaxed);
+  if (wanted && wanted->accepts(context, p)) return *wanted;
+  return first_of(kImplementations, context, p);
+}
+
+// Little of C and a long sum: the depth is cut into pieces, a number given by the problem, each
+// summed by one thread; the partial results are then added in order, as a row of ones times them.
+constexpr int64_t kPieceDepth = 2048;
+
+struct Pieces {
+  int64_t count;
+  Product piece;  // the longest
+  const Implementation& inner;
+  size_t partial_bytes, inner_bytes;
+
+  Pieces(const Context& context, const Product& p)
+      : count(p.depth / kPieceDepth),
+        piece(shortened(p, ceil_div(p.depth, count))),
+        inner(first_of(kImplementations + 1, context, piece)),
+        partial_bytes(align(static_cast<size_t>(count * p.rows * p.cols * context.size))),
+        inner_bytes(align(inner.workspace(context, piece))) {}
+
+  static Product shortened(Product p, int64_t depth) {
+    p.depth = depth;
+    p.accumulate = false;
+    p.c_row = p.cols;
+    return p;
+  }
+};
+
+bool deep_accepts(const Context&, const Product& p) {
+  return p.depth >= 4 * kPieceDepth && p.rows * p.cols <= 128 * 128 &&
+         (p.c_row == p.cols || p.rows == 1) && !p.row_bias && !p.col_bias;
+}
+size_t deep_workspace(const Context& context, const Product& p) {
+  const Pieces pieces(context, p);
+  return pieces.partial_bytes + static_cast<size_t>(max_workers()) * pieces.inner_bytes;
+}
+void deep_run(const Context& context, const Product& p, char* workspace) {
+  const Pieces pieces(context, p);
+  const int64_t values = p.rows * p.cols;
+  parallel(pieces.count, grain_for(nanoseconds(pieces.piece)),
+           [&](int64_t begin, int64_t end, int worker) {
+             for (int64_t i = begin; i < end; ++i) {
+               const int64_t k = cut(i, pieces.count, p.depth);
+               Product piece = Pieces::shortened(p, cut(i + 1, pieces.count, p.depth) - k);
+               piece.a = advance(p.a, k * p.a_col * context.size);
+               piece.b = advance(p.b, k * p.b_row * context.size);
+               piece.c = workspace + i * values * context.size;
+               pieces.inner.run(context, piece,
+                                workspace + pieces.partial_bytes +
+                                    static_cast<size_t>(worker) * pieces.inner_bytes);
+             }
+           });
+  static const float one = 1;
+  static const double one_double = 1;
+  Product sum = p;
+  sum.rows = 1;
+  sum.cols = sum.b_row = sum.c_row = values;
+  sum.depth = pieces.count;
+  sum.a = context.dtype == DType::kFloat64 ? static_cast<const void*>(&one_double) : &one;
+  sum.a_row = sum.a_col = 0;
+  sum.b = workspace;
+  sum.b_col = 1;
+  thin_run(context, sum, nullptr);
+}
+
+// A single column is computed as the row it is in memory.
+Product normalized(const Product& p) {
+  if (p.cols != 1 || p.rows == 1 || p.c_row != 1) return p;
+  Product t = p;
+  t.rows = 1;
+  t.cols = p.rows;
+  t.a = p.b;
+  t.a_row = 0;
+  t.a_col = p.b_row;
+  t.b = p.a;
+  t.b_row = p.a_col;
+  t.b_col = p.a_row;
+  t.c_row = p.rows;
+  t.row_bias = p.col_bias;
+  t.col_bias = p.row_bias;
+  return t;
+}
+
+// How a problem is run: the matrices of a batch side by side when each is small, else one by one.
+struct Plan {
+  Context context;
+  Product product;
+  const Implementation& implementation;
+  int64_t batch;
+  bool side_by_side;
+
+  explicit Plan(const Gemm& gemm)
+      : context(gemm.dtype),
+        product(normalized(gemm.product)),
+        implementation(choose(context, product)),
+        batch(product.rows == 0 || product.cols == 0 ? 0 : numel(gemm.batch)),
+        side_by_side(batch > 1 && nanoseconds(product) < 100e3) {}
+
+  size_t bytes_each() const { return align(implementation.workspace(context, product)); }
+  size_t bytes() const {
+    if (batch == 0) return 0;
+    return bytes_each() * static_cast<size_t>(side_by_side ? max_workers() : 1);
+  }
+};
+
+Product of_batch(const Gemm& gemm, Product p, int64_t size, int64_t index) {
+  int64_t a = 0, b = 0, c = 0;
+  for (int d = gemm.batch.size() - 1; d >= 0; --d) {
+    const int64_t i = index % gemm.batch[d];
+    index /= gemm.batch[d];
+    a += i * gemm.a_batch[d];
+    b += i * gemm.b_batch[d];
+    c += i * gemm.c_batch[d];
+  }
+  const bool swapped = p.a == gemm.product.b && p.b == gemm.product.a;
+  p.a = advance(p.a, (swapped ? b : a) * size);
+  p.b = advance(p.b, (swapped ? a : b) * size);
+  p.c = advance(p.c, c * size);
+  return p;
+}
+
+}  // namespace
+
+size_t gemm_workspace(const Gemm& gemm) { return Plan(gemm).bytes(); }
+
+const char* gemm_implementation(const Gemm& gemm) { return Plan(gemm).implementation.name; }
+
+void gemm_run(const Gemm& gemm, void* workspace, size_t bytes) {
+  const Plan plan(gemm);
+  CR_CHECK_STATE(plan.bytes() <= bytes, "matmul: the workspace has ", bytes, " bytes; expected ",
+                 plan.bytes());
+  const size_t each = plan.batch == 0 ? 0 : plan.bytes_each();
+  const auto run = [&](int64_t index, char* memory) {
+    plan.implementation.run(plan.context, of_batch(gemm, plan.product, plan.context.size, index),
+                            memory);
+  };
+  if (plan.side_by_side) {
+    parallel(plan.batch, grain_for(nanoseconds(plan.product)),
+             [&](int64_t begin, int64_t end, int worker) {
+               char* memory = static_cast<char*>(workspace) + static_cast<size_t>(worker) * each;
+               for (int64_t index = begin; index < end; ++index) run(index, memory);
+             });
+  } else {
+    for (int64_t index = 0; index < plan.batch; ++index) run(index, static_cast<char*>(workspace));
+  }
+}
+
+void force_gemm_implementation(const char* name) {
+  if (!name || !*name) {
+    forced = nullptr;
+    return;
+  }
+  for (const Implementation& implementation : kImplementations) {
+    if (std::strcmp(implementation.name, name) == 0) {
+      forced = &implementation;
+      return;
+    }
+  }
+  fail(ErrorKind::kValue, "matmul: no implementation is called '", name,
+       "'; expected deep, dots, thin, direct, packed or naive");
+}
+
+}  // namespace cr

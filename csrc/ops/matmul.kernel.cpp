@@ -1,0 +1,361 @@
+// Matrix products. Large ones follow BLIS: strips of B (block_depth x tile_cols) packed to stream
+// through L1, a block of A (block_rows x block_depth) kept in L2, and the register tile of
+// gemm_micro.h over them. A needs no panels: the tile broadcasts its scalars from tile_rows rows
+// at full speed, so a block is either read in place or copied densely as it lies. B with columns
+// contiguous along the depth (the usual weight) is packed by transposing lanes x lanes squares in
+// registers. Few rows: B is read once, in wide tiles. Both operands contiguous along the depth and
+// few rows: dot products, four rows of B at a time, accumulators summed by a transposing tree.
+#include "ops/matmul.kernel.h"
+
+#include "ops/gemm_micro.h"
+
+namespace cr {
+namespace CR_ISA {
+namespace {
+
+// ---------------------------------------------------------------- tiles over strips
+
+template <class T, class A>
+CR_INLINE void multiply_strip(const Product& p, const T* b, int64_t b_row, int64_t col, int cols) {
+  const T* a = static_cast<const T*>(p.a);
+  const T* row_bias = static_cast<const T*>(p.row_bias);
+  const T* col_bias = static_cast<const T*>(p.col_bias);
+  const int64_t panels = panel_count(p.rows);
+  for (int64_t panel = 0; panel < panels; ++panel) {
+    const int64_t row = panel_begin(panel, panels, p.rows);
+    const int rows = static_cast<int>(panel_begin(panel + 1, panels, p.rows) - row);
+    const TileOutput<T> out{static_cast<T*>(p.c) + row * p.c_row + col,
+                            p.c_row,
+                            cols,
+                            p.accumulate,
+                            row_bias ? row_bias + row : nullptr,
+                            col_bias ? col_bias + col : nullptr};
+    if constexpr (A::kByColumns) {
+      run_tile<T>(rows, p.depth, A{a + row, p.a_col}, RowsOfB<T>{b, b_row}, out);
+    } else {
+      run_tile<T>(rows, p.depth, A{a + row * p.a_row, p.a_row, p.a_col}, RowsOfB<T>{b, b_row}, out);
+    }
+  }
+}
+
+template <class T>
+void multiply(const StripProduct& strips) {
+  const Product& p = strips.product;
+  const T* b = static_cast<const T*>(strips.product.b);
+  for (int64_t col = 0; col < p.cols; col += kTileCols<T>) {
+    const bool whole = p.cols - col >= kTileCols<T>;
+    const int cols = whole ? kTileCols<T> : static_cast<int>(p.cols - col);
+    const T* strip =
+        whole ? b + col / kTileCols<T> * strips.b_strip : static_cast<const T*>(strips.b_edge);
+    const int64_t row = whole ? p.b_row : (cols + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+    if (p.a_row == 1) {
+      multiply_strip<T, ColumnsOfA<T>>(p, strip, row, col, cols);
+    } else {
+      multiply_strip<T, RowsOfA<T>>(p, strip, row, col, cols);
+    }
+  }
+}
+
+// ---------------------------------------------------------------- packing
+
+// Lane l of the result is a[offset + l / 2] for even l and b[offset + l / 2] for odd l.
+template <class T>
+CR_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b, int offset) {
+  Mask<T> mask{};
+#pragma GCC unroll 16
+  for (int l = 0; l < kLanes<T>; ++l) {
+    mask[l] = static_cast<MaskLane<T>>(offset + l / 2 + (l & 1) * kLanes<T>);
+  }
+  return __builtin_shuffle(a, b, mask);
+}
+
+// Transposes a square of registers: each of log2(lanes) rounds is one perfect shuffle of all.
+template <class T>
+CR_INLINE void transpose(Vec<T> (&v)[kLanes<T>]) {
+  constexpr int kHalf = kLanes<T> / 2;
+#pragma GCC unroll 4
+  for (int n = 1; n < kLanes<T>; n *= 2) {
+    Vec<T> w[kLanes<T>];
+#pragma GCC unroll 16
+    for (int i = 0; i < kHalf; ++i) {
+      w[2 * i] = interleave<T>(v[i], v[i + kHalf], 0);
+      w[2 * i + 1] = interleave<T>(v[i], v[i + kHalf], kHalf);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i) v[i] = w[i];
+  }
+}
+
+// One strip of contiguous rows: `cols` values a row, padded to `width`.
+template <class T>
+CR_INLINE void pack_rows(T* to, const T* b, int64_t b_row, int64_t depth, int cols, int width) {
+  for (int64_t k = 0; k < depth; ++k, to += width, b += b_row) {
+    for (int j = 0; j < width; j += kLanes<T>) {
+      const int n = cols - j;
+      store(to + j, n >= kLanes<T> ? load(b + j) : load_partial(b + j, n));
+    }
+  }
+}
+
+// One strip whose columns are contiguous along the depth.
+template <class T>
+CR_INLINE void pack_columns(T* to, const T* b, int64_t b_col, int64_t depth, int cols, int width) {
+  for (int j = 0; j < width; j += kLanes<T>) {
+    const int n = cols - j < kLanes<T> ? cols - j : kLanes<T>;
+    for (int64_t k = 0; k < depth; k += kLanes<T>) {
+      const int m = depth - k < kLanes<T> ? static_cast<int>(depth - k) : kLanes<T>;
+      Vec<T> v[kLanes<T>];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes<T>; ++i) {
+        const T* p = b + (j + i) * b_col + k;
+        v[i] = i >= n ? Vec<T>{} : m == kLanes<T> ? load(p) : load_partial(p, m);
+      }
+      transpose<T>(v);
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes<T>; ++i) {
+        if (i < m) store(to + (k + i) * width + j, v[i]);
+      }
+    }
+  }
+}
+
+template <class T>
+void pack(void* strips, const void* from, int64_t b_row, int64_t b_col, int64_t depth,
+          int64_t cols) {
+  const T* b = static_cast<const T*>(from);
+  T* to = static_cast<T*>(strips);
+  for (int64_t col = 0; col < cols; col += kTileCols<T>) {
+    const T* source = b + col * b_col;
+    const bool whole = cols - col >= kTileCols<T>;
+    const int n = whole ? kTileCols<T> : static_cast<int>(cols - col);
+    const int width = (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+    if (b_col == 1) {
+      if (whole) {
+        pack_rows(to, source, b_row, depth, kTileCols<T>, kTileCols<T>);
+      } else {
+        pack_rows(to, source, b_row, depth, n, width);
+      }
+    } else if (b_row == 1) {
+      pack_columns(to, source, b_col, depth, n, width);
+    } else {
+      for (int64_t k = 0; k < depth; ++k) {
+        for (int j = 0; j < width; ++j) {
+          to[k * width + j] = j < n ? source[k * b_row + j * b_col] : T(0);
+        }
+      }
+    }
+    to += depth * kTileCols<T>;
+  }
+}
+
+// ---------------------------------------------------------------- few rows
+
+// Enough accumulators to hide the latency of a multiply-add: rows x vectors >= 8.
+constexpr int kThinRows = 3;
+constexpr int thin_vecs(int rows) { return rows == 1 ? 8 : 4; }
+
+// The last columns of B, fewer than a vector.
+template <class T>
+struct PartialRowsOfB {
+  const T* p;
+  int64_t row;
+  int n;
+  Vec<T> operator()(int) const { return load_partial(p, n); }
+  void next() { p += row; }
+};
+
+template <class T, int Rows>
+CR_INLINE void thin_rows(const Product& p) {
+  constexpr int kVecs = thin_vecs(Rows);
+  const RowsOfA<T> a{static_cast<const T*>(p.a), p.a_row, p.a_col};
+  const T* b = static_cast<const T*>(p.b);
+  TileOutput<T> out{static_cast<T*>(p.c),
+                    p.c_row,
+                    kVecs * kLanes<T>,
+                    p.accumulate,
+                    static_cast<const T*>(p.row_bias),
+                    static_cast<const T*>(p.col_bias)};
+  int64_t left = p.cols;
+  const auto advance = [&](int n) {
+    left -= n;
+    b += n;
+    out.c += n;
+    if (out.col_bias) out.col_bias += n;
+  };
+  for (; left >= kVecs * kLanes<T>; advance(kVecs * kLanes<T>)) {
+    tile<T, Rows, kVecs>(p.depth, a, RowsOfB<T>{b, p.b_row}, out);
+  }
+  out.cols = kLanes<T>;
+  for (; left >= kLanes<T>; advance(kLanes<T>)) {
+    tile<T, Rows, 1>(p.depth, a, RowsOfB<T>{b, p.b_row}, out);
+  }
+  if (left > 0) {
+    out.cols = static_cast<int>(left);
+    tile<T, Rows, 1>(p.depth, a, PartialRowsOfB<T>{b, p.b_row, out.cols}, out);
+  }
+}
+
+template <class T>
+void thin(const Product& p) {
+  switch (p.rows) {
+    case 1: return thin_rows<T, 1>(p);
+    case 2: return thin_rows<T, 2>(p);
+    default: return thin_rows<T, 3>(p);
+  }
+}
+
+// ---------------------------------------------------------------- dot products
+
+constexpr int kDotCols = 4;
+
+// Sums of the lanes of each of lanes vectors: the transposing tree adds as it shuffles.
+template <class T>
+CR_INLINE Vec<T> sum_lanes(Vec<T>* v) {
+#pragma GCC unroll 4
+  for (int n = kLanes<T> / 2; n > 0; n /= 2) {
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) {
+      v[i] = interleave<T>(v[i], v[i + n], 0) + interleave<T>(v[i], v[i + n], kLanes<T> / 2);
+    }
+  }
+  return v[0];
+}
+
+// Rows x kDotCols dot products at once, of which the first `rows` x `cols` are written. The
+// surplus rows and columns repeat the last one.
+template <class T, int Rows>
+CR_INLINE void dot_tile(const Product& p, int64_t row, int64_t col) {
+  // The tree takes whole groups of `lanes` sums.
+  constexpr int kSums = Rows * kDotCols;
+  constexpr int kPadded = (kSums + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+  const T* a[Rows];
+  const T* b[kDotCols];
+#pragma GCC unroll 4
+  for (int i = 0; i < Rows; ++i) {
+    const int64_t r = row + i < p.rows ? row + i : p.rows - 1;
+    a[i] = static_cast<const T*>(p.a) + r * p.a_row;
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < kDotCols; ++j) {
+    const int64_t c = col + j < p.cols ? col + j : p.cols - 1;
+    b[j] = static_cast<const T*>(p.b) + c * p.b_col;
+  }
+  Vec<T> acc[kPadded];
+#pragma GCC unroll 16
+  for (int i = 0; i < kPadded; ++i) acc[i] = Vec<T>{};
+  const auto step = [&](int64_t k, auto&& read) __attribute__((always_inline)) {
+    Vec<T> y[kDotCols];
+#pragma GCC unroll 4
+    for (int j = 0; j < kDotCols; ++j) y[j] = read(b[j] + k);
+#pragma GCC unroll 4
+    for (int i = 0; i < Rows; ++i) {
+      const Vec<T> x = read(a[i] + k);
+#pragma GCC unroll 4
+      for (int j = 0; j < kDotCols; ++j) acc[i * kDotCols + j] += x * y[j];
+    }
+  };
+  int64_t k = 0;
+  for (; k + kLanes<T> <= p.depth; k += kLanes<T>) {
+    step(k, [](const T* x) __attribute__((always_inline)) { return load(x); });
+  }
+  if (k < p.depth) {
+    const int n = static_cast<int>(p.depth - k);
+    step(k, [n](const T* x) __attribute__((always_inline)) { return load_partial(x, n); });
+  }
+  T sums[kPadded];
+#pragma GCC unroll 16
+  for (int i = 0; i < kPadded; i += kLanes<T>) store(sums + i, sum_lanes<T>(acc + i));
+  for (int i = 0; i < Rows && row + i < p.rows; ++i) {
+    for (int j = 0; j < kDotCols && col + j < p.cols; ++j) {
+      T& c = static_cast<T*>(p.c)[(row + i) * p.c_row + col + j];
+      T x = sums[i * kDotCols + j];
+      if (p.accumulate) x += c;
+      if (p.row_bias) x += static_cast<const T*>(p.row_bias)[row + i];
+      if (p.col_bias) x += static_cast<const T*>(p.col_bias)[col + j];
+      c = x;
+    }
+  }
+}
+
+template <class T>
+void dots(const Product& p) {
+  constexpr int kRows = CR_VEC_BYTES == 64 ? 4 : 2;
+  for (int64_t col = 0; col < p.cols; col += kDotCols) {
+    int64_t row = 0;
+    for (; row + 1 < p.rows; row += kRows) dot_tile<T, kRows>(p, row, col);
+    if (row < p.rows) dot_tile<T, 1>(p, row, col);
+  }
+}
+
+// ---------------------------------------------------------------- the definition
+
+// Sums of integers wrap around, as unsigned arithmetic does.
+template <class T>
+struct SumOf {
+  using type = uint64_t;
+};
+template <>
+struct SumOf<float> {
+  using type = float;
+};
+template <>
+struct SumOf<double> {
+  using type = double;
+};
+
+template <class T>
+void naive(const Product& p) {
+  using Sum = typename SumOf<T>::type;
+  const T* a = static_cast<const T*>(p.a);
+  const T* b = static_cast<const T*>(p.b);
+  const T* row_bias = static_cast<const T*>(p.row_bias);
+  const T* col_bias = static_cast<const T*>(p.col_bias);
+  for (int64_t i = 0; i < p.rows; ++i) {
+    T* c = static_cast<T*>(p.c) + i * p.c_row;
+    for (int64_t j = 0; j < p.cols; ++j) {
+      Sum x = p.accumulate ? static_cast<Sum>(c[j]) : Sum(0);
+      if (row_bias) x += static_cast<Sum>(row_bias[i]);
+      if (col_bias) x += static_cast<Sum>(col_bias[j]);
+      c[j] = static_cast<T>(x);
+    }
+    for (int64_t k = 0; k < p.depth; ++k) {
+      const Sum x = static_cast<Sum>(a[i * p.a_row + k * p.a_col]);
+      const T* row = b + k * p.b_row;
+      if (p.b_col == 1) {
+        for (int64_t j = 0; j < p.cols; ++j) {
+          c[j] = static_cast<T>(static_cast<Sum>(c[j]) + x * static_cast<Sum>(row[j]));
+        }
+      } else {
+        for (int64_t j = 0; j < p.cols; ++j) {
+          c[j] = static_cast<T>(static_cast<Sum>(c[j]) + x * static_cast<Sum>(row[j * p.b_col]));
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+constexpr GemmKernels gemm_kernels() {
+  GemmKernels kernels{};
+  kernels.tile_rows = kTileRows;
+  kernels.tile_cols = kTileCols<T>;
+  kernels.lanes = kLanes<T>;
+  kernels.block_depth = 2048 / static_cast<int64_t>(sizeof(T));
+  kernels.block_cols = 8192 / static_cast<int64_t>(sizeof(T));
+  kernels.multiply = multiply<T>;
+  kernels.pack = pack<T>;
+  kernels.thin_rows = kThinRows;
+  kernels.thin = thin<T>;
+  kernels.dots = dots<T>;
+  return kernels;
+}
+
+}  // namespace
+
+extern constexpr MatmulTable matmul_table = {
+    {gemm_kernels<float>(), gemm_kernels<double>()},
+    {nullptr, naive<uint8_t>, naive<int8_t>, naive<int16_t>, naive<int32_t>, naive<int64_t>,
+     naive<float>, naive<double>}};
+
+}  // namespace CR_ISA
+}  // namespace cr

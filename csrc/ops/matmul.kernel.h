@@ -1,0 +1,59 @@
+// The matmul family's contract between host code (gemm.cpp, built once) and kernels
+// (matmul.kernel.cpp, built once per instruction set).
+//
+// Matrices are pointers with strides counted in elements; rows of C are contiguous. Nothing here
+// allocates, threads or checks.
+#pragma once
+
+#include "core/dtype.h"
+#include "core/isa.h"
+
+namespace cr {
+
+// C = A B, or C += A B, plus a bias: `rows` x `depth` times `depth` x `cols`. All of one dtype.
+struct Product {
+  int64_t rows, cols, depth;
+  const void* a;
+  int64_t a_row, a_col;  // A(i, k) = a[i * a_row + k * a_col]
+  const void* b;
+  int64_t b_row, b_col;  // B(k, j) = b[k * b_row + j * b_col]
+  void* c;
+  int64_t c_row;  // C(i, j) = c[i * c_row + j]
+  bool accumulate;
+  const void* row_bias;  // one value a row of C, or null
+  const void* col_bias;  // one value a column of C, or null
+};
+
+// A Product whose B is read in strips of tile_cols columns, each with contiguous rows: strip s
+// starts at b + s * b_strip and has the row stride b_row. A last, narrower strip is packed at
+// b_edge, its rows padded with zeros to whole vectors; `cols` counts its true columns.
+struct StripProduct {
+  Product product;
+  int64_t b_strip;
+  const void* b_edge;
+};
+
+struct GemmKernels {
+  int tile_rows, tile_cols, lanes;  // the register tile, and the columns of one vector
+  int64_t block_depth, block_cols;  // of B, packed at a time
+
+  void (*multiply)(const StripProduct& product);
+  // Packs B (depth x cols, any strides): strip s goes to strips + s * depth * tile_cols.
+  void (*pack)(void* strips, const void* b, int64_t b_row, int64_t b_col, int64_t depth,
+               int64_t cols);
+  // Few rows: at most thin_rows of A, B with contiguous rows (b_col == 1), read once in place.
+  int thin_rows;
+  void (*thin)(const Product& product);
+  // Dot products: A and B contiguous along the depth (a_col == 1, b_row == 1).
+  void (*dots)(const Product& product);
+};
+
+struct MatmulTable {
+  GemmKernels gemm[2];  // float32, float64
+  // Three loops in the order of the definition; every dtype but bool. Integers wrap around.
+  void (*naive[kNumDTypes])(const Product& product);
+};
+
+CR_KERNEL_TABLE(MatmulTable, matmul_table)
+
+}  // namespace cr
