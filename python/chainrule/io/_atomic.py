@@ -24,7 +24,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         OSError: the directory cannot be written, or `path` exists and is read-only or no file.
 
     Example:
-        >>> with atomic_write("/tmp/notes.txt") as file:
+        >>> with cr.io.atomic_write("/tmp/notes.txt") as file:
         ...     size = file.write(b"all or nothing")
     """
     target = os.path.realpath(path)

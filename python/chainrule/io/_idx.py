@@ -38,8 +38,9 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         OSError: the file cannot be opened.
 
     Example:
-        >>> _ = open("/tmp/two.idx", "wb").write(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]))
-        >>> read_idx("/tmp/two.idx")
+        >>> with open("/tmp/two.idx", "wb") as file:
+        ...     size = file.write(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]))
+        >>> cr.io.read_idx("/tmp/two.idx")
         array([7, 9], dtype=uint8)
     """
     with open(path, "rb") as file:
