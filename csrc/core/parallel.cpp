@@ -17,18 +17,15 @@ __thread int current_worker = 0;
 
 namespace {
 
-#define CR_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
-
-// What the calling thread is in the middle of.
-CR_THREAD_LOCAL bool in_region = false;
-CR_THREAD_LOCAL int scope_threads = 0;  // frozen by KernelScope; 0 outside
+// The thread count frozen by this thread's KernelScope; 0 outside.
+__thread int scope_threads __attribute__((tls_model("initial-exec"))) = 0;
 
 // 0 until first asked for, so that importing reads no files.
 std::atomic<int> thread_count{0};
 std::atomic<bool> flush_wanted{true};
 
-// One region at a time: the others are served serially by their own threads, which is what
-// several Python threads on a busy machine want anyway.
+// One region at a time. Calls meanwhile, nested or from another Python thread, are served serially
+// by their own threads: the processors are busy already.
 std::atomic<bool> team_busy{false};
 
 // The thread's floating-point mode: rounding and the treatment of subnormals.
@@ -109,13 +106,11 @@ struct Region {
     const int saved_worker = current_worker;
     const bool change_mode = ((saved_mode ^ mode) & ~kStickyBits) != 0;
     if (change_mode) set_float_mode(mode);
-    in_region = true;
     current_worker = worker;
     for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) {
       run_chunk(i, worker);
     }
     current_worker = saved_worker;
-    in_region = false;
     if (change_mode) set_float_mode(saved_mode);
   }
 };
@@ -128,7 +123,7 @@ void parallel_chunks(int64_t n, int64_t grain, void* context, ChunkFunction f) {
   const int64_t chunks = (n - 1) / grain + 1;
   Region region{n, grain, chunks, context, f, float_mode()};
   const int64_t threads = max_workers();
-  if (chunks > 1 && threads > 1 && !in_region && !team_busy.exchange(true)) {
+  if (chunks > 1 && threads > 1 && !team_busy.exchange(true)) {
     run_team(static_cast<int>(threads), chunks, &region,
              [](void* r, int worker) { static_cast<Region*>(r)->work(worker); });
     team_busy.store(false, std::memory_order_release);
