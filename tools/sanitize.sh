@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
 # Builds the core with AddressSanitizer and UndefinedBehaviorSanitizer in build/sanitize and runs the
 # smoke tests on it, or pytest with the arguments given: tools/sanitize.sh tests/test_threads.py
+# The pool of threads is checked alone under ThreadSanitizer first (which cannot judge libgomp).
 # Needs gcc, cmake, pybind11 and the test requirements.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build=build/sanitize
 site=$build/site
+
+mkdir -p "$build"
+"${CXX:-g++}" -std=c++17 -g -O1 -fsanitize=thread -pthread -I csrc tests/parallel_test.cpp \
+  csrc/core/{parallel,cpus,team_pool}.cpp -o "$build/parallel_test"
+TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 "$build/parallel_test"
 
 cmake -S . -B "$build" -DCHAINRULE_SANITIZE=ON -DSKBUILD_PROJECT_VERSION=sanitize \
   -DPython_EXECUTABLE="$(command -v python)" -Dpybind11_DIR="$(python -m pybind11 --cmakedir)" \
