@@ -11,7 +11,7 @@ site=$build/site
 mkdir -p "$build"
 "${CXX:-g++}" -std=c++17 -g -O1 -fsanitize=thread -pthread -I csrc tests/parallel_test.cpp \
   csrc/core/{parallel,cpus,team_pool}.cpp -o "$build/parallel_test"
-TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 "$build/parallel_test"
+TSAN_OPTIONS=halt_on_error=1 "$build/parallel_test"
 
 cmake -S . -B "$build" -DCHAINRULE_SANITIZE=ON -DSKBUILD_PROJECT_VERSION=sanitize \
   -DPython_EXECUTABLE="$(command -v python)" -Dpybind11_DIR="$(python -m pybind11 --cmakedir)" \
