@@ -30,6 +30,9 @@ constexpr auto kAwakeTime = std::chrono::microseconds(50);
 // This many pauses (a few microseconds) for the quickest answer; from then on yield, so that
 // waiting costs another library's threads next to nothing.
 constexpr int kEagerSpins = 100;
+// A thread wakes this many others at most; they wake more. So nobody makes a system call for each
+// of many helpers.
+constexpr int kFanOut = 4;
 
 void relax() {
 #if defined(__SSE2__)
@@ -50,7 +53,8 @@ class Pool {
     finished_.store(0, std::memory_order_relaxed);
     places_.store(wanted, std::memory_order_release);
     job_.fetch_add(1);  // sequentially consistent with `asleep_`: one side sees the other
-    wake(wanted);
+    const int asleep = asleep_.load();
+    wake(std::min(asleep, wanted - (size_ - asleep)));  // those that are awake need no call
     work(context, 0);
     const int joined = wanted - std::max(0, places_.exchange(kClosed, std::memory_order_relaxed));
     for (int spins = 0; finished_.load(std::memory_order_acquire) != joined; ++spins) {
@@ -82,6 +86,7 @@ class Pool {
       seen = next_job(seen);
       const int place = places_.fetch_sub(1, std::memory_order_acquire);
       if (place <= 0) continue;  // late, or the job is full
+      wake(std::min(asleep_.load(std::memory_order_relaxed), place - 1));
       work_(context_, place);
       finished_.fetch_add(1, std::memory_order_release);
     }
@@ -106,15 +111,11 @@ class Pool {
     return job;
   }
 
-  // Those that still spin need no call.
-  void wake(int wanted) {
-    const int asleep = asleep_.load();
-    int calls = std::min(asleep, wanted - (size_ - asleep));
-    if (calls <= 0) return;
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-    }
-    for (; calls > 0; --calls) sleepers_.notify_one();
+  void wake(int sleepers) {
+    if (sleepers <= 0) return;
+    mutex_.lock();  // until who is about to sleep is asleep
+    mutex_.unlock();
+    for (int k = std::min(sleepers, kFanOut); k > 0; --k) sleepers_.notify_one();
   }
 
   // Written by the caller once a job.
