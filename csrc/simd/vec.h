@@ -30,10 +30,22 @@ constexpr int kLanes = CR_VEC_BYTES / static_cast<int>(sizeof(T));
 // The integer type as wide as T: the lanes of comparison masks.
 template <int Bytes>
 struct IntOfSize;
-template <> struct IntOfSize<1> { using type = int8_t; };
-template <> struct IntOfSize<2> { using type = int16_t; };
-template <> struct IntOfSize<4> { using type = int32_t; };
-template <> struct IntOfSize<8> { using type = int64_t; };
+template <>
+struct IntOfSize<1> {
+  using type = int8_t;
+};
+template <>
+struct IntOfSize<2> {
+  using type = int16_t;
+};
+template <>
+struct IntOfSize<4> {
+  using type = int32_t;
+};
+template <>
+struct IntOfSize<8> {
+  using type = int64_t;
+};
 template <class T>
 using MaskLane = typename IntOfSize<sizeof(T)>::type;
 template <class T>
@@ -81,6 +93,181 @@ CR_INLINE To bit_cast(From from) {
   To to;
   memcpy(&to, &from, sizeof(To));
   return to;
+}
+
+// --- Functions of float vectors, V = Vec<float> or Vec<double>
+// ------------------------------------
+
+// The element of a float vector, and the integer vectors of the same shape.
+template <class V>
+struct LaneOf;
+template <>
+struct LaneOf<Vec<float>> {
+  using type = float;
+};
+template <>
+struct LaneOf<Vec<double>> {
+  using type = double;
+};
+template <class V>
+using Lane = typename LaneOf<V>::type;
+template <class V>
+using MaskOf = Mask<Lane<V>>;
+template <int Bytes>
+struct BitsOfSize;
+template <>
+struct BitsOfSize<4> {
+  using type = uint32_t;
+};
+template <>
+struct BitsOfSize<8> {
+  using type = uint64_t;
+};
+template <class V>
+using BitsLane = typename BitsOfSize<sizeof(Lane<V>)>::type;
+template <class V>
+using BitsOf = Vec<BitsLane<V>>;
+
+// IEEE 754 layout.
+template <class T>
+struct Ieee;
+template <>
+struct Ieee<float> {
+  static constexpr int kMantissaBits = 23, kBias = 127;
+  static constexpr uint32_t kSign = uint32_t(1) << 31;
+};
+template <>
+struct Ieee<double> {
+  static constexpr int kMantissaBits = 52, kBias = 1023;
+  static constexpr uint64_t kSign = uint64_t(1) << 63;
+};
+
+template <class V>
+CR_INLINE BitsOf<V> bits(V x) {
+  return reinterpret_cast<BitsOf<V>>(x);
+}
+
+template <class V>
+CR_INLINE V from_bits(BitsOf<V> x) {
+  return reinterpret_cast<V>(x);
+}
+
+template <class V>
+CR_INLINE BitsOf<V> sign_bit(V x) {
+  return bits(x) & Ieee<Lane<V>>::kSign;
+}
+
+template <class V>
+CR_INLINE V abs(V x) {
+  return from_bits<V>(bits(x) & ~Ieee<Lane<V>>::kSign);
+}
+
+template <class V>
+CR_INLINE V copysign(V magnitude, V sign) {
+  return from_bits<V>(bits(abs(magnitude)) | sign_bit(sign));
+}
+
+// Smaller or larger of two numbers; b where one of them is NaN (one instruction on x86).
+template <class V>
+CR_INLINE V min_or_b(V a, V b) {
+  return a < b ? a : b;
+}
+
+template <class V>
+CR_INLINE V max_or_b(V a, V b) {
+  return a > b ? a : b;
+}
+
+// True when any lane of a comparison's result is.
+template <class M>
+CR_INLINE bool any(M mask) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_ptestmd512(reinterpret_cast<Vec<int32_t>>(mask),
+                                   reinterpret_cast<Vec<int32_t>>(mask), -1) != 0;
+#elif defined(__AVX2__)
+  return __builtin_ia32_pmovmskb256(reinterpret_cast<Vec<char>>(mask)) != 0;
+#elif defined(__SSE2__)
+  return __builtin_ia32_pmovmskb128(reinterpret_cast<Vec<char>>(mask)) != 0;
+#else
+  const Vec<int64_t> words = reinterpret_cast<Vec<int64_t>>(mask);
+  int64_t found = 0;
+#pragma GCC unroll 8
+  for (int i = 0; i < kLanes<int64_t>; i++) found |= words[i];
+  return found != 0;
+#endif
+}
+
+// Hides a value's origin, so that the compiler cannot fuse the product behind it into an addition.
+template <class V>
+CR_INLINE V opaque(V x) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(x));
+#elif defined(__SSE2__)
+  asm("" : "+x"(x));
+#else
+  asm("" : "+w"(x));
+#endif
+  return x;
+}
+
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define CR_HAVE_FMA 1
+// a * b + c rounded once. gcc joins the lanes into one instruction.
+CR_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+  Vec<float> r;
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<float>; i++) r[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return r;
+}
+
+CR_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+  Vec<double> r;
+#pragma GCC unroll 8
+  for (int i = 0; i < kLanes<double>; i++) r[i] = __builtin_fma(a[i], b[i], c[i]);
+  return r;
+}
+#endif
+
+CR_INLINE Vec<float> sqrt(Vec<float> x) {
+  Vec<float> r;
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<float>; i++) r[i] = __builtin_sqrtf(x[i]);
+  return r;
+}
+
+CR_INLINE Vec<double> sqrt(Vec<double> x) {
+  Vec<double> r;
+#pragma GCC unroll 8
+  for (int i = 0; i < kLanes<double>; i++) r[i] = __builtin_sqrt(x[i]);
+  return r;
+}
+
+// Adding and subtracting 2^mantissa_bits rounds to an integer, ties to even; larger numbers are
+// integers already. The sign is kept, also that of zero, and NaN passes.
+template <class V>
+CR_INLINE V round_even(V x) {
+  using T = Lane<V>;
+  const V big = V{} + T(uint64_t(1) << Ieee<T>::kMantissaBits);
+  const V a = abs(x);
+  const V rounded = (a + big) - big;
+  return a < big ? copysign(rounded, x) : x;
+}
+
+template <class V>
+CR_INLINE V floor(V x) {
+  const V r = round_even(x);
+  return copysign(r > x ? r - Lane<V>(1) : r, x);
+}
+
+template <class V>
+CR_INLINE V ceil(V x) {
+  const V r = round_even(x);
+  return copysign(r < x ? r + Lane<V>(1) : r, x);
+}
+
+template <class V>
+CR_INLINE V trunc(V x) {
+  return copysign(floor(abs(x)), x);
 }
 
 }  // namespace

@@ -1,0 +1,703 @@
+// Elementary functions of float and double vectors, each written once for every width and both
+// precisions: V is Vec<float> or Vec<double>, its coefficients come from vmath_tables.h.
+//
+// Special values follow C99 Annex F: NaN, infinities, signed zeros, subnormals, overflow, domain.
+// The note before each function is its largest error seen, "float / double ulp", over every float
+// (for double: some ten million points per range), on the instruction sets with and without fused
+// multiply-add. A lane's result depends on that lane alone.
+//
+// Range reductions: Cody & Waite 1980; log and expm1: FDLIBM (Sun 1993); erfc: the form of Juffa.
+#pragma once
+
+#include "simd/pair.h"
+#include "simd/vec.h"
+#include "simd/vmath_tables.h"
+
+namespace cr {
+namespace CR_ISA {
+namespace {
+
+// Constants in the two precisions. A number split in parts has leading parts short enough for their
+// product with the reduction's integer to be exact.
+template <class T>
+struct Const;
+
+template <>
+struct Const<float> {
+  static constexpr float kInf = __builtin_inff(), kNan = __builtin_nanf("");
+  static constexpr float kMinNormal = 0x1p-126f, kEpsilon = 0x1p-23f;
+  static constexpr float kExpMax = 90.0f, kExpMin = -104.0f;  // beyond: overflow, underflow
+  static constexpr float kExp2Max = 129.0f, kExp2Min = -150.0f;
+  static constexpr float kExpm1Max = 89.0f, kExpm1Min = -18.0f;
+  static constexpr float kErfcMax = 10.2f;  // erfc is 0 beyond
+  static constexpr float kLn2[2] = {0x1.62e4p-1f, 0x1.7f7d1cp-20f};
+  static constexpr float kLog10Of2[2] = {0x1.344p-2f, 0x1.3509f8p-18f};
+  static constexpr float kPi[2] = {0x1.921fb6p+1f, -0x1.777a5cp-24f};
+  static constexpr float kTwoThirds[2] = {0x1.555556p-1f, -0x1.555556p-26f};
+  static constexpr float kTrigLimit = 12800.0f;
+#ifdef CR_HAVE_FMA
+  static constexpr float kHalfPi[] = {0x1.921fb6p+0f, -0x1.777a5cp-25f, -0x1.ee59dap-50f};
+#else
+  static constexpr float kHalfPi[] = {0x1.92p+0f, 0x1.fbp-12f, 0x1.51p-22f, 0x1.0bp-34f,
+                                      0x1.184698p-44f};
+#endif
+};
+
+template <>
+struct Const<double> {
+  static constexpr double kInf = __builtin_inf(), kNan = __builtin_nan("");
+  static constexpr double kMinNormal = 0x1p-1022, kEpsilon = 0x1p-52;
+  static constexpr double kExpMax = 711.0, kExpMin = -746.0;
+  static constexpr double kExp2Max = 1025.0, kExp2Min = -1076.0;
+  static constexpr double kExpm1Max = 710.0, kExpm1Min = -38.0;
+  static constexpr double kErfcMax = 27.3;
+  static constexpr double kLn2[2] = {0x1.62e42fefa3p-1, 0x1.3de6af278ece6p-42};
+  static constexpr double kLog10Of2[2] = {0x1.34413509f6p-2, 0x1.9fef311f12b36p-42};
+  static constexpr double kPi[2] = {0x1.921fb54442d18p+1, 0x1.1a62633145c07p-53};
+  static constexpr double kTwoThirds[2] = {0x1.5555555555555p-1, 0x1.5555555555555p-55};
+  static constexpr double kTrigLimit = 1.6e6;
+#ifdef CR_HAVE_FMA
+  static constexpr double kHalfPi[] = {0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54,
+                                       -0x1.f1976b7ed8fbcp-110};
+#else
+  static constexpr double kHalfPi[] = {0x1.921fb544p+0, 0x1.0b4611a6p-34, 0x1.3198a2ep-69,
+                                       0x1.b839a252049c1p-104};
+#endif
+};
+
+template <class V, class T, int N>
+CR_INLINE V polynomial(V x, const T (&c)[N]) {
+  V sum = V{} + c[N - 1];
+#pragma GCC unroll 32
+  for (int i = N - 2; i >= 0; i--) sum = sum * x + c[i];
+  return sum;
+}
+
+// --- Exponentials
+// ---------------------------------------------------------------------------------
+
+// Nearest integer of a small number, as a float and as its bits plus an unknown constant: adding
+// 1.5 * 2^mantissa_bits pushes the fraction out and leaves the integer in the lowest bits.
+template <class V>
+struct Rounded {
+  V value;
+  BitsOf<V> shifted;  // bits of magic + value
+};
+
+template <class V>
+CR_INLINE constexpr Lane<V> round_magic() {
+  return Lane<V>(uint64_t(3) << (Ieee<Lane<V>>::kMantissaBits - 1));
+}
+
+template <class V>
+CR_INLINE Rounded<V> round_small(V x) {
+  const V shifted = x + round_magic<V>();
+  return {shifted - round_magic<V>(), bits(shifted)};
+}
+
+// 2^e for biased exponents e in 1..2*bias.
+template <class V>
+CR_INLINE V power_of_two(BitsOf<V> biased) {
+  return from_bits<V>(biased << Ieee<Lane<V>>::kMantissaBits);
+}
+
+#ifdef __AVX512F__
+constexpr int kCurrentRounding = 4;  // _MM_FROUND_CUR_DIRECTION
+#endif
+
+// x * 2^(n + shift), right also when the result is subnormal or overflows: two factors, each in
+// range.
+template <class V>
+CR_INLINE V scale(V x, Rounded<V> n, int shift = 0) {
+  using T = Lane<V>;
+#ifdef __AVX512F__
+  const V exponent = n.value + T(shift);
+  if constexpr (sizeof(T) == 4) {
+    return __builtin_ia32_scalefps512_mask(x, exponent, x, -1, kCurrentRounding);
+  } else {
+    return __builtin_ia32_scalefpd512_mask(x, exponent, x, -1, kCurrentRounding);
+  }
+#else
+  const BitsOf<V> magic = bits(V{} + round_magic<V>());
+  const BitsOf<V> twice_biased = n.shifted - magic + BitsLane<V>(2 * Ieee<T>::kBias + shift);
+  const BitsOf<V> first = twice_biased >> 1;
+  return x * power_of_two<V>(first) * power_of_two<V>(twice_biased - first);
+#endif
+}
+
+// x + tail = n ln2 + r with |r| <= ln2/2, for x within the range of exp.
+template <class V>
+struct ExpReduced {
+  V r;
+  Rounded<V> n;
+};
+
+template <class V>
+CR_INLINE ExpReduced<V> reduce_exp(V x) {
+  using T = Lane<V>;
+  const Rounded<V> n = round_small(x * T(1.4426950408889634));
+  return {(x - n.value * Const<T>::kLn2[0]) - n.value * Const<T>::kLn2[1], n};
+}
+
+// e^r - 1 for |r| <= ln2/2.
+template <class V>
+CR_INLINE V expm1_poly(V r) {
+  return r + r * (r * polynomial(r, Coef<Lane<V>>::kExp));
+}
+
+// x limited to [low, high]; NaN stays.
+template <class V>
+CR_INLINE V limit(V x, Lane<V> low, Lane<V> high) {
+  // Without opaque gcc compares and blends where one instruction would do.
+  return max_or_b(opaque(V{} + low), min_or_b(opaque(V{} + high), x));
+}
+
+// 2^shift e^(x + tail), the tail small against x.
+template <class V>
+CR_INLINE V exp_sum(V x, V tail, int shift = 0) {
+  using C = Const<Lane<V>>;
+  ExpReduced<V> e = reduce_exp(limit(x, C::kExpMin, C::kExpMax));
+  e.r += tail;
+  return scale(expm1_poly(e.r) + Lane<V>(1), e.n, shift);
+}
+
+// e^x. Max error: EXP ulp.
+template <class V>
+CR_INLINE V exp(V x) {
+  using C = Const<Lane<V>>;
+  const ExpReduced<V> e = reduce_exp(limit(x, C::kExpMin, C::kExpMax));
+  return scale(expm1_poly(e.r) + Lane<V>(1), e.n);
+}
+
+// 2^x. Max error: EXP2 ulp; exact for integers.
+template <class V>
+CR_INLINE V exp2(V x) {
+  using T = Lane<V>;
+  x = limit(x, Const<T>::kExp2Min, Const<T>::kExp2Max);
+  const Rounded<V> n = round_small(x);
+  const V r = (x - n.value) * T(0.6931471805599453);
+  return scale(expm1_poly(r) + T(1), n);
+}
+
+// e^x - 1. Max error: EXPM1 ulp.
+template <class V>
+CR_INLINE V expm1(V x) {
+  using T = Lane<V>;
+  const ExpReduced<V> e = reduce_exp(limit(x, Const<T>::kExpm1Min, Const<T>::kExpm1Max));
+  // 2^(n-1) stays in range where 2^n may not; x is exact for zeros of either sign.
+  const BitsOf<V> magic = bits(V{} + round_magic<V>());
+  const V half = power_of_two<V>(e.n.shifted - magic + BitsLane<V>(Ieee<T>::kBias - 1));
+  const V y = (half * expm1_poly(e.r) + (half - T(0.5))) * T(2);
+  return from_bits<V>(bits(y) | sign_bit(x));
+}
+
+// --- Logarithms
+// -----------------------------------------------------------------------------------
+
+// x = 2^k m with m in [sqrt(1/2), sqrt(2)), for finite x > 0; x is normal or Subnormals is true.
+template <class V>
+struct LogReduced {
+  V k, m;
+};
+
+template <bool Subnormals = true, class V>
+CR_INLINE LogReduced<V> reduce_log(V x) {
+  using T = Lane<V>;
+  constexpr int kMantissa = Ieee<T>::kMantissaBits, kBias = Ieee<T>::kBias;
+  V bias = V{} + T(kBias);
+  if constexpr (Subnormals) {
+    // Subnormals are scaled into the normal range first.
+    const auto tiny = x < Const<T>::kMinNormal;
+    const V up = V{} + T(uint64_t(1) << (kMantissa + 1));
+    bias = tiny ? bias + T(kMantissa + 1) : bias;
+    x = tiny ? x * up : x;
+  }
+  const BitsOf<V> sqrt_half = bits(V{} + T(0.7071067811865476));
+  const BitsOf<V> one = bits(V{} + T(1));
+  // Adding one - sqrt_half carries into the exponent exactly when the mantissa passes sqrt(2).
+  const BitsOf<V> b = bits(x) + (one - sqrt_half);
+  const V m = from_bits<V>((b & BitsLane<V>((uint64_t(1) << kMantissa) - 1)) + sqrt_half);
+  // An integer below 2^mantissa_bits becomes a float by way of the mantissa of 2^mantissa_bits.
+  const V magic = V{} + T(uint64_t(1) << kMantissa);
+  const V k = from_bits<V>((b >> kMantissa) | bits(magic)) - (magic + bias);
+  return {k, m};
+}
+
+// log(1 + f) = f - log_rest(f) for 1 + f in [sqrt(1/2), sqrt(2)); `tail` is added to the logarithm.
+template <class V>
+CR_INLINE V log_rest(V f, V tail) {
+  using T = Lane<V>;
+  const V s = f / (f + T(2));
+  const V z = s * s;
+  const V half_square = T(0.5) * f * f;
+  return half_square - (s * (half_square + z * polynomial(z, Coef<T>::kLog)) + tail);
+}
+
+// The logarithm's value at zero, below it, at infinity and NaN.
+template <class V>
+CR_INLINE V log_special(V x, V y) {
+  using C = Const<Lane<V>>;
+  y = x > Lane<V>(0) ? y : (x == Lane<V>(0) ? V{} - C::kInf : V{} + C::kNan);
+  return x == C::kInf ? x : y;
+}
+
+// Natural logarithm. Max error: LOG ulp.
+template <class V>
+CR_INLINE V log(V x) {
+  using T = Lane<V>;
+  const LogReduced<V> p = reduce_log(x);
+  const V f = p.m - T(1);
+  const V y = p.k * Const<T>::kLn2[0] - (log_rest(f, p.k * Const<T>::kLn2[1]) - f);
+  return log_special(x, y);
+}
+
+// Binary logarithm. Max error: LOG2 ulp; exact for powers of two.
+template <class V>
+CR_INLINE V log2(V x) {
+  using T = Lane<V>;
+  const LogReduced<V> p = reduce_log(x);
+  const V f = p.m - T(1);
+  return log_special(x, p.k + (f - log_rest(f, V{})) * T(1.4426950408889634));
+}
+
+// Decimal logarithm. Max error: LOG10 ulp.
+template <class V>
+CR_INLINE V log10(V x) {
+  using T = Lane<V>;
+  const LogReduced<V> p = reduce_log(x);
+  const V f = p.m - T(1);
+  const V y = (f - log_rest(f, V{})) * T(0.4342944819032518) + p.k * Const<T>::kLog10Of2[1];
+  return log_special(x, p.k * Const<T>::kLog10Of2[0] + y);
+}
+
+// log(1 + x) for finite x > -1.
+template <class V>
+CR_INLINE V log1p_finite(V x) {
+  using T = Lane<V>;
+  const V u = x + T(1);
+  const LogReduced<V> p = reduce_log<false>(u);
+  // What rounding 1 + x lost, relative to u; where u is close to one, x itself is exact.
+  const V lost = x > T(1) ? T(1) - (u - x) : x - (u - T(1));
+  const auto near_one = p.k == T(0);
+  const V f = near_one ? x : p.m - T(1);
+  const V c = near_one ? V{} : lost / u;
+  const V y = p.k * Const<T>::kLn2[0] - (log_rest(f, p.k * Const<T>::kLn2[1] + c) - f);
+  return from_bits<V>(bits(y) | sign_bit(x));
+}
+
+// log(1 + x). Max error: LOG1P ulp.
+template <class V>
+CR_INLINE V log1p(V x) {
+  return log_special(x + Lane<V>(1), log1p_finite(x));
+}
+
+// --- Trigonometric
+// --------------------------------------------------------------------------------
+
+// Replaces the marked lanes by a scalar function's: rare arguments only.
+template <class V, class F>
+__attribute__((noinline, cold)) V scalar_lanes(V x, V y, MaskOf<V> lanes, F f) {
+  Lane<V> xs[kLanes<Lane<V>>], ys[kLanes<Lane<V>>];
+  store(xs, x);
+  store(ys, y);
+  for (int i = 0; i < kLanes<Lane<V>>; i++) {
+    if (lanes[i]) ys[i] = f(xs[i]);
+  }
+  return load(ys);
+}
+
+// |x| = quadrant * pi/2 + r with |r| <= pi/4; the quadrant's low bits are in `q`.
+template <class V>
+struct Angle {
+  V r;
+  BitsOf<V> q;
+  MaskOf<V> too_large;  // beyond this reduction, infinite or NaN
+};
+
+template <class V>
+CR_INLINE Angle<V> reduce_angle(V x) {
+  using T = Lane<V>;
+  const V a = abs(x);
+  const auto small = a <= Const<T>::kTrigLimit;
+  const Rounded<V> n = round_small(a * T(0.6366197723675814));
+  V r = a;
+#pragma GCC unroll 8
+  for (const T part : Const<T>::kHalfPi) {
+#ifdef CR_HAVE_FMA
+    r = fma(V{} - part, n.value, r);
+#else
+    r -= n.value * part;
+#endif
+  }
+  return {r, n.shifted, ~small};
+}
+
+template <class V>
+CR_INLINE V sin_poly(V r) {
+  const V z = r * r;
+  return r + r * (z * polynomial(z, Coef<Lane<V>>::kSin));
+}
+
+template <class V>
+CR_INLINE V cos_poly(V r) {
+  using T = Lane<V>;
+  const V z = r * r, half = z * T(0.5), w = T(1) - half;
+  return w + (((T(1) - w) - half) + z * (z * polynomial(z, Coef<T>::kCos)));
+}
+
+template <class V>
+CR_INLINE MaskOf<V> odd(BitsOf<V> q) {
+  return reinterpret_cast<MaskOf<V>>(BitsOf<V>{} - (q & 1));
+}
+
+// Bit 1 moved to the sign.
+template <class V>
+CR_INLINE BitsOf<V> second_bit_as_sign(BitsOf<V> q) {
+  return (q & 2) << (sizeof(Lane<V>) * 8 - 2);
+}
+
+// Sine. Max error: SIN ulp.
+template <class V>
+CR_INLINE V sin(V x) {
+  const Angle<V> a = reduce_angle(x);
+  const V y = odd<V>(a.q) ? cos_poly(a.r) : sin_poly(a.r);
+  const V result = from_bits<V>(bits(y) ^ second_bit_as_sign<V>(a.q) ^ sign_bit(x));
+  if (__builtin_expect(any(a.too_large), 0)) {
+    return scalar_lanes(x, result, a.too_large, [](auto t) {
+      return sizeof(t) == 4 ? __builtin_sinf(t) : __builtin_sin(t);
+    });
+  }
+  return result;
+}
+
+// Cosine. Max error: COS ulp.
+template <class V>
+CR_INLINE V cos(V x) {
+  const Angle<V> a = reduce_angle(x);
+  const V y = odd<V>(a.q) ? sin_poly(a.r) : cos_poly(a.r);
+  const V result = from_bits<V>(bits(y) ^ second_bit_as_sign<V>(a.q + 1));
+  if (__builtin_expect(any(a.too_large), 0)) {
+    return scalar_lanes(x, result, a.too_large, [](auto t) {
+      return sizeof(t) == 4 ? __builtin_cosf(t) : __builtin_cos(t);
+    });
+  }
+  return result;
+}
+
+// Tangent. Max error: TAN ulp.
+template <class V>
+CR_INLINE V tan(V x) {
+  const Angle<V> a = reduce_angle(x);
+  const V s = sin_poly(a.r), c = cos_poly(a.r);
+  const auto swap = odd<V>(a.q);
+  const V y = (swap ? -c : s) / (swap ? s : c);
+  const V result = from_bits<V>(bits(y) ^ sign_bit(x));
+  if (__builtin_expect(any(a.too_large), 0)) {
+    return scalar_lanes(x, result, a.too_large, [](auto t) {
+      return sizeof(t) == 4 ? __builtin_tanf(t) : __builtin_tan(t);
+    });
+  }
+  return result;
+}
+
+// x + x z P(z) with z = x^2 given.
+template <class V, int N>
+CR_INLINE V odd_polynomial(V x, V z, const Lane<V> (&c)[N]) {
+  return x + x * (z * polynomial(z, c));
+}
+
+// Arc sine. Max error: ASIN ulp.
+template <class V>
+CR_INLINE V asin(V x) {
+  using T = Lane<V>;
+  // Above 1/2: asin(a) = pi/2 - 2 asin(sqrt((1 - a) / 2)).
+  const V a = abs(x);
+  const auto large = a > T(0.5);
+  const V z = large ? (T(1) - a) * T(0.5) : a * a;
+  const V y = odd_polynomial(large ? sqrt(z) : a, z, Coef<T>::kAsin);
+  const V top = T(0.5 * Const<T>::kPi[0]) - (T(2) * y - T(0.5 * Const<T>::kPi[1]));
+  return copysign(large ? top : y, x);
+}
+
+// Arc cosine. Max error: ACOS ulp.
+template <class V>
+CR_INLINE V acos(V x) {
+  using T = Lane<V>;
+  const V a = abs(x);
+  const auto large = a > T(0.5);
+  const V z = large ? (T(1) - a) * T(0.5) : a * a;
+  const V y = odd_polynomial(large ? sqrt(z) : a, z, Coef<T>::kAsin);
+  const V signed_y = from_bits<V>(bits(y) ^ sign_bit(x));
+  const V middle = T(0.5 * Const<T>::kPi[0]) - (signed_y - T(0.5 * Const<T>::kPi[1]));
+  const V low = Const<T>::kPi[0] - (T(2) * y - Const<T>::kPi[1]);
+  return large ? (x < T(0) ? low : T(2) * y) : middle;
+}
+
+// The angle of the point (x, y), both >= 0, in [0, pi/2].
+template <class V>
+CR_INLINE V angle_of(V y, V x) {
+  using T = Lane<V>;
+  // The larger divides the smaller; NaN in either operand reaches the quotient.
+  const auto steep = y > x;
+  const V num = steep ? x : y, den = steep ? y : x;
+  const V t = num == den ? (den == T(0) ? V{} : V{} + T(1)) : num / den;
+  const V a = odd_polynomial(t, t * t, Coef<T>::kAtan);
+  return steep ? T(0.5 * Const<T>::kPi[0]) - (a - T(0.5 * Const<T>::kPi[1])) : a;
+}
+
+// Arc tangent. Max error: ATAN ulp.
+template <class V>
+CR_INLINE V atan(V x) {
+  return copysign(angle_of(abs(x), V{} + Lane<V>(1)), x);
+}
+
+// Arc tangent of y / x in the quadrant of (x, y). Max error: ATAN2 ulp.
+template <class V>
+CR_INLINE V atan2(V y, V x) {
+  using T = Lane<V>;
+  const V a = angle_of(abs(y), abs(x));
+  const auto left = reinterpret_cast<MaskOf<V>>(sign_bit(x)) != 0;
+  return copysign(left ? Const<T>::kPi[0] - (a - Const<T>::kPi[1]) : a, y);
+}
+
+// --- Hyperbolic
+// -----------------------------------------------------------------------------------
+
+// Hyperbolic sine. Max error: SINH ulp.
+template <class V>
+CR_INLINE V sinh(V x) {
+  using T = Lane<V>;
+  const V a = abs(x);
+  const V small = odd_polynomial(a, a * a, Coef<T>::kSinh);
+  const V half_exp = exp_sum(a, V{}, -1);
+  return copysign(a < T(1) ? small : half_exp - T(0.25) / half_exp, x);
+}
+
+// Hyperbolic cosine. Max error: COSH ulp.
+template <class V>
+CR_INLINE V cosh(V x) {
+  const V half_exp = exp_sum(abs(x), V{}, -1);
+  return half_exp + Lane<V>(0.25) / half_exp;
+}
+
+// Hyperbolic tangent. Max error: TANH ulp.
+template <class V>
+CR_INLINE V tanh(V x) {
+  using T = Lane<V>;
+  // t / (t + 2) with t = e^(2|x|) - 1; the same as 1 - 2 / (t + 2), better for large x.
+  const V a = abs(x);
+  const V t = expm1(a + a);
+  const auto large = a > T(0.55);
+  const V q = (large ? V{} + T(2) : t) / (t + T(2));
+  return copysign(large ? T(1) - q : q, x);
+}
+
+// Inverse hyperbolic sine. Max error: ASINH ulp.
+template <class V>
+CR_INLINE V asinh(V x) {
+  using T = Lane<V>;
+  const V a = abs(x);
+  const auto large = a > T(sizeof(T) == 4 ? 0x1p13 : 0x1p28);  // there asinh(a) = log(2a)
+  const V square = a * a;
+  const V arg = large ? a - T(1) : a + square / (T(1) + sqrt(square + T(1)));
+  const V y = log1p(arg) + (large ? V{} + T(0.6931471805599453) : V{});
+  return copysign(y, x);
+}
+
+// Inverse hyperbolic cosine. Max error: ACOSH ulp.
+template <class V>
+CR_INLINE V acosh(V x) {
+  using T = Lane<V>;
+  const auto large = x > T(sizeof(T) == 4 ? 0x1p13 : 0x1p28);
+  const V t = x - T(1);
+  const V arg = large ? t : t + sqrt(t * (t + T(2)));
+  const V y = log1p(arg) + (large ? V{} + T(0.6931471805599453) : V{});
+  return x < T(1) ? V{} + Const<T>::kNan : y;
+}
+
+// Inverse hyperbolic tangent. Max error: ATANH ulp.
+template <class V>
+CR_INLINE V atanh(V x) {
+  using T = Lane<V>;
+  const V a = abs(x);
+  return copysign(T(0.5) * log1p((a + a) / (T(1) - a)), x);
+}
+
+// --- Powers and roots
+// -----------------------------------------------------------------------------
+
+// 1 / sqrt(x). Max error: RSQRT ulp.
+template <class V>
+CR_INLINE V rsqrt(V x) {
+  return Lane<V>(1) / sqrt(x);
+}
+
+// sqrt(x^2 + y^2) without overflow on the way. Max error: HYPOT ulp.
+template <class V>
+CR_INLINE V hypot(V x, V y) {
+  using T = Lane<V>;
+  const V a = abs(x), b = abs(y), large = a > b ? a : b;
+  constexpr bool kSingle = sizeof(T) == 4;
+  const auto huge = large > T(kSingle ? 0x1p62 : 0x1p500);
+  const auto tiny = large < T(kSingle ? 0x1p-40 : 0x1p-400);
+  const V down = V{} + T(kSingle ? 0x1p-66 : 0x1p-600), up = V{} + T(kSingle ? 0x1p90 : 0x1p700);
+  const V one = V{} + T(1);
+  const V factor = huge ? down : tiny ? up : one;
+  const V undo = huge ? one / down : tiny ? one / up : one;
+  const V as = a * factor, bs = b * factor;
+  const V h = sqrt(as * as + bs * bs) * undo;
+  return ((a == Const<T>::kInf) | (b == Const<T>::kInf)) ? V{} + Const<T>::kInf : h;
+}
+
+// log(x) as a pair with some ten bits beyond V's own, for finite x > 0.
+template <class V>
+CR_INLINE Pair<V> log_pair(V x) {
+  using T = Lane<V>;
+  const LogReduced<V> p = reduce_log(x);
+  const Pair<V> num = {p.m - T(1), V{}};
+  const Pair<V> s = num / two_sum(p.m, V{} + T(1));
+  const Pair<V> z = s * s, cube = z * s;
+  const Pair<V> two_thirds = {V{} + Const<T>::kTwoThirds[0], V{} + Const<T>::kTwoThirds[1]};
+  const V rest = cube.hi * z.hi * polynomial(z.hi, Coef<T>::kLogTail);
+  Pair<V> sum = cube * two_thirds;
+  sum.lo += rest;
+  sum = Pair<V>{s.hi + s.hi, s.lo + s.lo} + sum;
+  const V k_hi = opaque(p.k * Const<T>::kLn2[0]);
+  return Pair<V>{k_hi, p.k * Const<T>::kLn2[1]} + sum;
+}
+
+// x^y. Max error: POW ulp.
+template <class V>
+CR_INLINE V pow(V x, V y) {
+  using T = Lane<V>;
+  using C = Const<T>;
+  const V a = abs(x), zero = V{}, one = V{} + T(1), inf = V{} + C::kInf, nan = V{} + C::kNan;
+  const Pair<V> log_a = log_pair(a);
+  // y log|x|; far beyond the range of exp the pair's low part is meaningless.
+  const V y_finite = limit(y, T(-0x1p100), T(0x1p100));
+  const Pair<V> e = two_product(y_finite, log_a.hi);
+  const V tail = e.lo + y_finite * log_a.lo;
+  V r = exp_sum(e.hi, abs(e.hi) < T(1024) ? tail : zero);
+
+  // log_a holds nothing useful for 0 and infinity, where the sign of y decides.
+  const auto vanishes = (a == zero) ^ (y < zero);
+  r = ((a == zero) | (a == inf)) ? (vanishes ? zero : inf) : r;
+  // Infinite exponents: |x| against one.
+  r = abs(y) == inf ? (a == one ? one : ((a > one) ^ (y < zero)) ? inf : zero) : r;
+  // Negative bases: defined for integer exponents, odd ones keep the sign.
+  const V half = y * T(0.5);
+  const auto integer = trunc(y) == y;
+  const auto odd_integer = integer & (trunc(half) != half);
+  r = odd_integer ? from_bits<V>(bits(r) | sign_bit(x)) : r;
+  r = ((x < zero) & ~integer & (a != inf)) ? nan : r;
+  r = ((x != x) | (y != y)) ? nan : r;
+  return ((y == zero) | (x == one)) ? one : r;
+}
+
+// --- Error function and its kin
+// -------------------------------------------------------------------
+
+// e^(x^2) erfc(x) for x >= 0. The polynomial is steep in t, whose rounding is therefore made good.
+template <class V>
+CR_INLINE V erfc_scaled(V x) {
+  using T = Lane<V>;
+  const V den = x + T(3);
+  const V t = T(3) / den;
+  const V lost = x - (den - T(3));  // by rounding x + 3
+  const V t_low = (residual(V{} + T(3), t, den) - t * lost) * (t * T(1.0 / 3));
+  const V q = (T(2) * t - T(1)) + T(2) * t_low;
+  return t * polynomial(q, Coef<T>::kErfcx);
+}
+
+// e^(-factor x^2) without the error of rounding x^2; the factor is a power of two.
+template <class V>
+CR_INLINE V exp_minus_square(V x, Lane<V> factor = 1) {
+  const Pair<V> square = two_product(x, x);
+  return exp_sum(square.hi * -factor, square.lo * -factor);
+}
+
+// erfc(x) for x >= 0.
+template <class V>
+CR_INLINE V erfc_positive(V x) {
+  x = min_or_b(V{} + Const<Lane<V>>::kErfcMax, x);
+  return exp_minus_square(x) * erfc_scaled(x);
+}
+
+// Complementary error function. Max error: ERFC ulp.
+template <class V>
+CR_INLINE V erfc(V x) {
+  using T = Lane<V>;
+  const V a = abs(x), tail = erfc_positive(a);
+  return x < T(0) ? T(2) - tail : tail;
+}
+
+// Error function. Max error: ERF ulp.
+template <class V>
+CR_INLINE V erf(V x) {
+  using T = Lane<V>;
+  const V a = abs(x);
+  const V small = a + a * polynomial(a * a, Coef<T>::kErf);
+  return copysign(a < T(1) ? small : T(1) - erfc_positive(a), x);
+}
+
+// Inverse error function. Max error: ERFINV ulp.
+template <class V>
+CR_INLINE V erfinv(V y) {
+  using T = Lane<V>;
+  const V a = abs(y);
+  // A first guess from w = -log(1 - y^2), then one step of Halley's method (error cubed).
+  const V w = -log((T(1) - a) * (T(1) + a));
+  const V s = sqrt(w) - T(4);
+  const V x =
+      a * (w < T(5) ? polynomial(w, Coef<T>::kErfinvCentre) : polynomial(s, Coef<T>::kErfinvTail));
+  const V e = exp_minus_square(x);
+  const V small = x + x * polynomial(x * x, Coef<T>::kErf);
+  // erf(x) - a; for large x from 1 - a, which is exact.
+  const V f = x < T(1) ? small - a : (T(1) - a) - e * erfc_scaled(x);
+  const V u = f / (e * T(1.1283791670955126));
+  const V r = x - u / (T(1) + x * u);
+  return copysign(a == T(1) ? V{} + Const<T>::kInf : r, y);
+}
+
+// --- Logistic functions
+// ---------------------------------------------------------------------------
+
+// 1 / (1 + e^-x) and one minus it, both to full relative accuracy.
+template <class V>
+struct Logistic {
+  V value, rest;
+};
+
+template <class V>
+CR_INLINE Logistic<V> logistic(V x) {
+  const V e = exp(-abs(x));
+  const V large = Lane<V>(1) / (e + Lane<V>(1)), small = e * large;
+  const auto negative = x < Lane<V>(0);
+  return {negative ? small : large, negative ? large : small};
+}
+
+// 1 / (1 + e^-x). Max error: SIGMOID ulp.
+template <class V>
+CR_INLINE V sigmoid(V x) {
+  return logistic(x).value;
+}
+
+// log(1 + e^x). Max error: SOFTPLUS ulp.
+template <class V>
+CR_INLINE V softplus(V x) {
+  return max_or_b(V{}, x) + log1p_finite(exp(-abs(x)));
+}
+
+// log(p / (1 - p)). Max error: LOGIT ulp.
+template <class V>
+CR_INLINE V logit(V p) {
+  using T = Lane<V>;
+  // Around 1/2 the quotient is close to one and its logarithm would cancel.
+  const V q = T(1) - p;
+  const auto middle = (p > T(0.25)) & (p < T(0.75));
+  return middle ? log1p((p + p - T(1)) / q) : log(p / q);
+}
+
+}  // namespace
+}  // namespace CR_ISA
+}  // namespace cr

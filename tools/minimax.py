@@ -1,0 +1,293 @@
+"""Minimax polynomial coefficients of csrc/simd/vmath_tables.h (Remez exchange; needs mpmath).
+
+python tools/minimax.py | clang-format > csrc/simd/vmath_tables.h
+"""
+
+import struct
+
+from mpmath import mp, mpf
+
+mp.dps = 60
+
+
+def remez(f, weight, lo, hi, degree, rounds=12):
+    """Coefficients c (ascending) minimising max |weight(x) * (sum c_i x^i - f(x))| on [lo, hi]."""
+    lo, hi = mpf(lo), mpf(hi)
+    n = degree + 2
+    nodes = [(lo + hi) / 2 - (hi - lo) / 2 * mp.cos(mp.pi * (i + mpf(1) / 2) / n) for i in range(n)]
+    grid_size = 16 * n
+    grid = [
+        (lo + hi) / 2 - (hi - lo) / 2 * mp.cos(mp.pi * i / grid_size) for i in range(grid_size + 1)
+    ]
+    values = [(f(x), weight(x)) for x in grid]
+    coefficients = worst = None
+    for _ in range(rounds):
+        # weight(x) (p(x) - f(x)) = +-e at the nodes; one where the weight vanishes is moved aside.
+        nodes = [x if weight(x) > mpf("1e-9") else x + (hi - lo) / (5 * n) for x in nodes]
+        rows = [[weight(x) * x**j for j in range(n - 1)] + [(-1) ** i] for i, x in enumerate(nodes)]
+        solution = mp.lu_solve(mp.matrix(rows), mp.matrix([weight(x) * f(x) for x in nodes]))
+        coefficients = list(solution[: n - 1])
+        error = [
+            w * (mp.polyval(coefficients[::-1], x) - y)
+            for x, (y, w) in zip(grid, values, strict=True)
+        ]
+        worst = max(abs(e) for e in error)
+        if worst <= abs(solution[n - 1]) * mpf("1.01"):
+            break
+        # One extremum per run of equal sign.
+        extrema, best = [], 0
+        for i in range(1, len(grid)):
+            if mp.sign(error[i]) * mp.sign(error[best]) < 0:
+                extrema.append(best)
+                best = i
+            elif abs(error[i]) > abs(error[best]):
+                best = i
+        extrema.append(best)
+        while len(extrema) > n:
+            drop = 0 if abs(error[extrema[0]]) < abs(error[extrema[-1]]) else -1
+            extrema.pop(drop)
+        if len(extrema) < n:
+            break
+        nodes = [grid[i] for i in extrema]
+    return coefficients, worst
+
+
+def odd(function):
+    """f(x) = x + x z P(z), z = x^2, to a relative error: the target P(z) and its weight."""
+
+    def target(z):
+        x = mp.sqrt(z)
+        return (
+            (function(x) / x - 1) / z
+            if z > mpf(10) ** -20
+            else mp.taylor(lambda t: function(t), 0, 3)[3]
+        )
+
+    return target, lambda z: z * mp.sqrt(z) / function(mp.sqrt(z)) if z > 0 else mpf(0)
+
+
+def small(series, exact, z):
+    """Where the closed form cancels, its Taylor series."""
+    return series(z) if abs(z) < mpf(10) ** -8 else exact(z)
+
+
+def exp_target(r):
+    return small(
+        lambda t: mpf(1) / 2 + t / 6 + t * t / 24 + t**3 / 120,
+        lambda t: (mp.exp(t) - 1 - t) / t**2,
+        r,
+    )
+
+
+def log_target(z):
+    return small(
+        lambda t: mpf(2) / 3 + 2 * t / 5 + 2 * t * t / 7,
+        lambda t: (2 * mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 2) / t,
+        z,
+    )
+
+
+def log_tail_target(z):
+    return small(
+        lambda t: mpf(2) / 5 + 2 * t / 7 + 2 * t * t / 9,
+        lambda t: ((2 * mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 2) / t - mpf(2) / 3) / t,
+        z,
+    )
+
+
+def cos_target(z):
+    return small(
+        lambda t: mpf(1) / 24 - t / 720, lambda t: (mp.cos(mp.sqrt(t)) - 1 + t / 2) / t**2, z
+    )
+
+
+def erf_target(z):
+    return small(
+        lambda t: 2 / mp.sqrt(mp.pi) * (1 - t / 3) - 1,
+        lambda t: mp.erf(mp.sqrt(t)) / mp.sqrt(t) - 1,
+        z,
+    )
+
+
+def erfcx(x):
+    # The asymptotic form would lose digits; exp(x^2) erfc(x) in 60 digits does not.
+    return mp.exp(x * x) * mp.erfc(x)
+
+
+ERFC_K = mpf(3)
+
+
+def erfcx_target(q):
+    """P(q) in erfcx(x) = t P(q), t = k / (k + x), q = 2 t - 1."""
+    t = (q + 1) / 2
+    x = ERFC_K / t - ERFC_K
+    return erfcx(x) / t
+
+
+def erfinv_from_w(w):
+    """erfinv(y) / y as a function of w = -log(1 - y^2)."""
+    y = mp.sqrt(-mp.expm1(-w))
+    return mp.erfinv(y) / y if w > 0 else mp.sqrt(mp.pi) / 2
+
+
+def erfinv_tail(s):
+    w = s * s
+    one_minus = mp.exp(-w) / (1 + mp.sqrt(1 - mp.exp(-w)))  # 1 - y
+    # Newton on log(erfc(x)) = log(1 - y), which is concave: no overshoot.
+    x = mp.sqrt(w)
+    for _ in range(30):
+        tail = mp.erfc(x)
+        x += mp.log(tail / one_minus) * tail * mp.sqrt(mp.pi) / 2 * mp.exp(x * x)
+    return x / (1 - one_minus)
+
+
+def digamma_target(x):
+    root = mp.findroot(mp.digamma, mpf("1.4616321449683623"))
+    return mp.digamma(x) / (x - root) if abs(x - root) > mpf(10) ** -15 else mp.psi(1, x)
+
+
+HALF_LN2 = mp.log(2) / 2 * mpf("1.0002")
+QUARTER_PI2 = (mp.pi / 4 * mpf("1.0001")) ** 2
+LOG_Z = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mpf("1.0001")
+
+
+def q_of(x):
+    return 2 * ERFC_K / (ERFC_K + mpf(x)) - 1
+
+
+TABLES = [
+    # name, meaning, target, weight, lo, hi, (degree in float, in double)
+    (
+        "kExp",
+        "exp(r) = 1 + r + r^2 P(r), |r| <= ln2/2",
+        exp_target,
+        lambda r: r * r / mp.exp(r),
+        -HALF_LN2,
+        HALF_LN2,
+        (4, 9),
+    ),
+    (
+        "kLog",
+        "log(1+f) = f - f^2/2 + s (f^2/2 + z P(z)), s = f/(2+f), z = s^2",
+        log_target,
+        lambda z: z / 2,
+        0,
+        LOG_Z,
+        (2, 6),
+    ),
+    (
+        "kLogTail",
+        "2 atanh(s) = 2 s + 2/3 s^3 + s^5 P(z), z = s^2",
+        log_tail_target,
+        lambda z: z * z / 2,
+        0,
+        LOG_Z,
+        (3, 7),
+    ),
+    ("kSin", "sin(r) = r + r z P(z), z = r^2, |r| <= pi/4", *odd(mp.sin), 0, QUARTER_PI2, (2, 5)),
+    (
+        "kCos",
+        "cos(r) = 1 - z/2 + z^2 P(z)",
+        cos_target,
+        lambda z: z * z / mp.cos(mp.sqrt(z)),
+        0,
+        QUARTER_PI2,
+        (2, 5),
+    ),
+    ("kAsin", "asin(x) = x + x z P(z), z = x^2 <= 1/4", *odd(mp.asin), 0, 0.25, (4, 12)),
+    ("kAtan", "atan(x) = x + x z P(z), z = x^2 <= 1", *odd(mp.atan), 0, 1, (8, 19)),
+    ("kSinh", "sinh(x) = x + x z P(z), z = x^2 <= 1", *odd(mp.sinh), 0, 1, (3, 6)),
+    (
+        "kErf",
+        "erf(x) = x + x P(z), z = x^2 <= 1",
+        erf_target,
+        lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)) if z > 0 else mp.sqrt(mp.pi) / 2,
+        0,
+        1,
+        (6, 11),
+    ),
+    (
+        "kErfcx",
+        "exp(x^2) erfc(x) = t P(2 t - 1), t = 3 / (3 + x), x <= 10.2 or 27.3",
+        erfcx_target,
+        lambda q: 1 / erfcx_target(q),
+        (q_of(10.2), q_of(27.3)),
+        1,
+        (9, 22),
+    ),
+    (
+        "kErfinvCentre",
+        "erfinv(y) ~ y P(w), w = -log(1 - y^2) < 5",
+        erfinv_from_w,
+        lambda w: 1 / erfinv_from_w(w),
+        0,
+        5,
+        (4, 8),
+    ),
+    (
+        "kErfinvTail",
+        "erfinv(y) ~ y P(sqrt(w) - 4), 5 <= w < 36.1",
+        lambda u: erfinv_tail(u + 4),
+        lambda u: 1 / erfinv_tail(u + 4),
+        mp.sqrt(5) - 4,
+        2.05,
+        (5, 11),
+    ),
+    (
+        "kDigamma",
+        "digamma(x) = (x - root) P(x - 3/2), 1 <= x <= 2",
+        lambda u: digamma_target(u + 1.5),
+        lambda u: 1 / digamma_target(u + 1.5),
+        -0.5,
+        0.5,
+        (None, 22),
+    ),
+]
+
+HEADER = """// Polynomial coefficients of vmath.h, lowest power first; the bound after each name is the
+// approximation's relative error. Written by tools/minimax.py (Remez exchange in 60 digits): do not
+// edit by hand.
+#pragma once
+
+#include "simd/vec.h"
+
+namespace cr {
+namespace CR_ISA {
+namespace {
+
+template <class T>
+struct Coef;
+"""
+
+FOOTER = """
+}  // namespace
+}  // namespace CR_ISA
+}  // namespace cr"""
+
+
+def literal(value, is_float):
+    if not is_float:
+        return repr(float(value))
+    text = f"{struct.unpack('f', struct.pack('f', float(value)))[0]:.9g}"
+    return text + ("f" if "." in text or "e" in text else ".0f")
+
+
+def main():
+    print(HEADER)
+    for is_float in (True, False):
+        print(f"template <>\nstruct Coef<{'float' if is_float else 'double'}> {{")
+        for name, meaning, target, weight, lo, hi, degrees in TABLES:
+            degree = degrees[0 if is_float else 1]
+            if degree is None:
+                continue
+            low = lo[0 if is_float else 1] if isinstance(lo, tuple) else lo
+            coefficients, error = remez(target, weight, low, hi, degree)
+            print(f"  // {meaning}: 2^{float(mp.log(error, 2)):.1f}.")
+            print(f"  static constexpr {'float' if is_float else 'double'} {name}[] = {{")
+            print("      " + ", ".join(literal(c, is_float) for c in coefficients) + "};")
+        print("};\n")
+    print(FOOTER.strip())
+
+
+if __name__ == "__main__":
+    main()
