@@ -1,0 +1,458 @@
+// Arithmetic, comparison, logic and selection: each op is one functor and one line of the table at
+// the end. A functor is written once and called on float vectors and on scalar integers alike.
+//
+// Integers wrap around: sums and products are formed in unsigned arithmetic. Division by zero gives
+// zero instead of a trap (the host reports it); shifts by a negative or too large count give what
+// shifting one place at a time would.
+#include "ops/pointwise_block.h"
+#include "simd/pair.h"
+
+namespace cr {
+namespace CR_ISA {
+namespace {
+
+// The same value in a type whose arithmetic wraps and is not widened behind our back.
+CR_INLINE uint32_t wrap(int32_t x) { return static_cast<uint32_t>(x); }  // and all narrower types
+CR_INLINE uint64_t wrap(int64_t x) { return static_cast<uint64_t>(x); }
+CR_INLINE Vec<float> wrap(Vec<float> x) { return x; }
+CR_INLINE Vec<double> wrap(Vec<double> x) { return x; }
+
+template <class X>
+constexpr bool kIsVector = kSame<X, Vec<float>> || kSame<X, Vec<double>>;
+template <class X>
+constexpr bool kIsSigned = X(-1) < X(0);
+
+struct Add {
+  template <class X>
+  X operator()(X a, X b) const {
+    return X(wrap(a) + wrap(b));
+  }
+};
+
+struct Sub {
+  template <class X>
+  X operator()(X a, X b) const {
+    return X(wrap(a) - wrap(b));
+  }
+};
+
+struct Mul {
+  template <class X>
+  X operator()(X a, X b) const {
+    return X(wrap(a) * wrap(b));
+  }
+};
+
+struct Div {
+  template <class V>
+  V operator()(V a, V b) const {
+    return a / b;
+  }
+};
+
+struct Neg {
+  template <class X>
+  X operator()(X x) const {
+    return X(-wrap(x));
+  }
+};
+
+struct Abs {
+  template <class X>
+  X operator()(X x) const {
+    if constexpr (kIsVector<X>) {
+      return abs(x);
+    } else {
+      return x < 0 ? X(-wrap(x)) : x;
+    }
+  }
+};
+
+struct Sign {
+  template <class X>
+  X operator()(X x) const {
+    if constexpr (kIsVector<X>) {
+      const X zero = {}, one = zero + Lane<X>(1);
+      return x > zero ? one : x < zero ? -one : zero;
+    } else {
+      return X((x > 0) - (x < 0));
+    }
+  }
+};
+
+struct Square {
+  template <class X>
+  X operator()(X x) const {
+    return X(wrap(x) * wrap(x));
+  }
+};
+
+// --- Order
+// ----------------------------------------------------------------------------------------
+
+// NaN in either operand wins.
+template <class X>
+CR_INLINE X maximum(X a, X b) {
+  return ((a > b) | (a != a)) ? a : b;
+}
+
+template <class X>
+CR_INLINE X minimum(X a, X b) {
+  return ((a < b) | (a != a)) ? a : b;
+}
+
+struct Maximum {
+  template <class X>
+  X operator()(X a, X b) const {
+    return maximum(a, b);
+  }
+};
+
+struct Minimum {
+  template <class X>
+  X operator()(X a, X b) const {
+    return minimum(a, b);
+  }
+};
+
+struct Clamp {
+  template <class X>
+  X operator()(X x, X low, X high) const {
+    return minimum(maximum(x, low), high);
+  }
+};
+
+struct Relu {
+  template <class X>
+  X operator()(X x) const {
+    const X zero = {};
+    return zero > x ? zero : x;
+  }
+};
+
+struct ReluGrad {
+  template <class X>
+  X operator()(X grad, X out) const {
+    const X zero = {};
+    return out <= zero ? zero : grad;
+  }
+};
+
+struct Slope {
+  double slope;
+  explicit Slope(const double* params) : slope(params[0]) {}
+};
+
+struct LeakyRelu : Slope {
+  using Slope::Slope;
+  template <class V>
+  V operator()(V x) const {
+    return x > Lane<V>(0) ? x : x * Lane<V>(slope);
+  }
+};
+
+struct LeakyReluGrad : Slope {
+  using Slope::Slope;
+  template <class V>
+  V operator()(V grad, V x) const {
+    return x > Lane<V>(0) ? grad : grad * Lane<V>(slope);
+  }
+};
+
+#define CR_COMPARISON(Functor, op)    \
+  struct Functor {                    \
+    template <class X>                \
+    auto operator()(X a, X b) const { \
+      return a op b;                  \
+    }                                 \
+  }
+CR_COMPARISON(Eq, ==);
+CR_COMPARISON(Ne, !=);
+CR_COMPARISON(Lt, <);
+CR_COMPARISON(Le, <=);
+CR_COMPARISON(Gt, >);
+CR_COMPARISON(Ge, >=);
+#undef CR_COMPARISON
+
+// --- Division with remainder
+// ----------------------------------------------------------------------
+
+float libm_fmod(float a, float b) { return __builtin_fmodf(a, b); }
+double libm_fmod(double a, double b) { return __builtin_fmod(a, b); }
+
+template <class V>
+__attribute__((noinline, cold)) V fmod_lanes(V a, V b) {
+  using T = Lane<V>;
+  T x[kLanes<T>], y[kLanes<T>];
+  store(x, a);
+  store(y, b);
+  for (int i = 0; i < kLanes<T>; i++) x[i] = libm_fmod(x[i], y[i]);
+  return load(x);
+}
+
+// a - b trunc(a / b), exact. While the quotient fits the mantissa one step gives it: rounding can
+// make the quotient one too large, which shows as a negative remainder.
+template <class V>
+CR_INLINE V fmod(V a, V b) {
+  using T = Lane<V>;
+  constexpr T kTiny = sizeof(T) == 4 ? T(0x1p-70) : T(0x1p-900);  // keeps error terms normal
+  constexpr T kHuge = sizeof(T) == 4 ? T(0x1p100) : T(0x1p1000);
+  constexpr T kWide = T(uint64_t(1) << (Ieee<T>::kMantissaBits - 1));
+  const V x = abs(a), y = abs(b), q = x / y;
+  const auto easy = (q < kWide) & (y > kTiny) & (y < kHuge) & (x < kHuge);
+  if (__builtin_expect(any(~easy), 0)) return fmod_lanes(a, b);
+  const V r = residual(x, floor(q), y);
+  return copysign(r < T(0) ? r + y : r, a);
+}
+
+// The remainder's sign is not the divisor's, as Python wants it.
+template <class X>
+CR_INLINE auto wrong_sign(X remainder, X divisor) {
+  const X zero = {};
+  return (remainder != zero) & ((remainder < zero) ^ (divisor < zero));
+}
+
+template <class X>
+CR_INLINE bool divides_badly(X b) {
+  return b == 0 || (kIsSigned<X> && b == X(-1));  // traps, or overflows for the least integer
+}
+
+struct Fmod {
+  template <class X>
+  X operator()(X a, X b) const {
+    if constexpr (kIsVector<X>) {
+      return fmod(a, b);
+    } else {
+      return divides_badly(b) ? X(0) : X(a % b);
+    }
+  }
+};
+
+struct Remainder {
+  template <class X>
+  X operator()(X a, X b) const {
+    const X r = Fmod()(a, b);
+    return wrong_sign(r, b) ? X(r + b) : r;
+  }
+};
+
+struct FloorDivide {
+  template <class X>
+  X operator()(X a, X b) const {
+    if constexpr (kIsVector<X>) {
+      using T = Lane<X>;
+      // (a - r) / b is an integer but for rounding.
+      const X r = fmod(a, b), quotient = a / b;
+      const X d = (a - r) / b - (wrong_sign(r, b) ? X{} + T(1) : X{});
+      const X below = floor(d), nearest = d - below > T(0.5) ? below + T(1) : below;
+      return b == T(0) ? quotient : d == T(0) ? copysign(X{}, quotient) : nearest;
+    } else {
+      if (divides_badly(b)) return b == 0 ? X(0) : X(-wrap(a));
+      return X(a / b - wrong_sign(X(a % b), b));
+    }
+  }
+};
+
+// --- Logic and bits
+// -------------------------------------------------------------------------------
+
+struct And {
+  template <class X>
+  X operator()(X a, X b) const {
+    return X(a & b);
+  }
+};
+
+struct Or {
+  template <class X>
+  X operator()(X a, X b) const {
+    return X(a | b);
+  }
+};
+
+struct Xor {
+  template <class X>
+  X operator()(X a, X b) const {
+    return X(a ^ b);
+  }
+};
+
+struct Not {
+  bool operator()(bool x) const { return !x; }
+  template <class X>
+  X operator()(X x) const {
+    return X(~x);
+  }
+};
+
+// Is b no valid shift count for X?
+template <class X>
+CR_INLINE bool shifts_out(X b) {
+  return b < 0 || b >= X(sizeof(X) * 8);
+}
+
+struct LeftShift {
+  template <class X>
+  X operator()(X a, X b) const {
+    return shifts_out(b) ? X(0) : X(wrap(a) << (b & X(sizeof(X) * 8 - 1)));
+  }
+};
+
+struct RightShift {
+  template <class X>
+  X operator()(X a, X b) const {
+    const X last = X(sizeof(X) * 8 - 1);
+    return X(a >> (shifts_out(b) ? last : b)) * X(kIsSigned<X> || !shifts_out(b));
+  }
+};
+
+// a^b by squaring; a negative exponent gives the reciprocal rounded towards zero.
+struct IntegerPow {
+  template <class X>
+  X operator()(X a, X b) const {
+    if (b < 0) return a == 1 ? X(1) : a == X(-1) ? X(b & 1 ? -1 : 1) : X(0);
+    auto result = wrap(X(1)), base = wrap(a);
+    for (; b > 0; b = X(b >> 1), base *= base) {
+      if (b & 1) result *= base;
+    }
+    return X(result);
+  }
+};
+
+// --- Floating point only
+// --------------------------------------------------------------------------
+
+struct IsNan {
+  template <class T>
+  bool operator()(T x) const {
+    return x != x;
+  }
+};
+
+struct IsInf {
+  template <class T>
+  bool operator()(T x) const {
+    return (x == T(__builtin_inf())) | (x == -T(__builtin_inf()));
+  }
+};
+
+struct IsFinite {
+  template <class T>
+  bool operator()(T x) const {
+    return (x < T(__builtin_inf())) & (x > -T(__builtin_inf()));
+  }
+};
+
+struct Copysign {
+  template <class V>
+  V operator()(V a, V b) const {
+    return copysign(a, b);
+  }
+};
+
+// a + weight (b - a), from the nearer end, so that weights 0 and 1 give a and b exactly.
+struct Lerp {
+  template <class V>
+  V operator()(V a, V b, V weight) const {
+    using T = Lane<V>;
+    const auto near_a = abs(weight) < T(0.5);
+    return near_a ? a + weight * (b - a) : b - (b - a) * (T(1) - weight);
+  }
+};
+
+struct Scaled {
+  double value;
+  explicit Scaled(const double* params) : value(params[0]) {}
+};
+
+struct Addcmul : Scaled {
+  using Scaled::Scaled;
+  template <class X>
+  X operator()(X x, X a, X b) const {
+    if constexpr (kIsVector<X>) {
+      return x + Lane<X>(value) * a * b;
+    } else {
+      return X(wrap(x) + wrap(X(value)) * wrap(a) * wrap(b));
+    }
+  }
+};
+
+struct Addcdiv : Scaled {
+  using Scaled::Scaled;
+  template <class V>
+  V operator()(V x, V a, V b) const {
+    return x + Lane<V>(value) * a / b;
+  }
+};
+
+// --- Selection
+// ------------------------------------------------------------------------------------
+
+// where(condition, a, b): only the size of an element matters.
+template <class Bits>
+void where_block(void* out, const void* const* in, int64_t n, const double*) {
+  const uint8_t* condition = static_cast<const uint8_t*>(in[0]);
+  const Bits* a = static_cast<const Bits*>(in[1]);
+  const Bits* b = static_cast<const Bits*>(in[2]);
+  Bits* y = static_cast<Bits*>(out);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) {
+    const Bits mask = Bits(0) - Bits(condition[i]);
+    y[i] = Bits((a[i] & mask) | (b[i] & Bits(~mask)));
+  }
+}
+
+constexpr PointwiseEntry kEntries[] = {
+    binary<Add, kAll>("add"),
+    binary<Sub, kNumbers>("sub"),
+    binary<Mul, kAll>("mul"),
+    binary<Div, kFloats>("div"),
+    binary<FloorDivide, kNumbers>("floor_divide"),
+    binary<Remainder, kNumbers>("remainder"),
+    binary<Fmod, kNumbers>("fmod"),
+    binary<IntegerPow, kInts>("pow"),
+    unary<Neg, kNumbers>("neg"),
+    unary<Abs, kNumbers>("abs"),
+    unary<Sign, kNumbers>("sign"),
+    unary<Square, kNumbers>("square"),
+    binary<Maximum, kAll>("maximum"),
+    binary<Minimum, kAll>("minimum"),
+    ternary<Clamp, kNumbers>("_clamp"),
+    unary<Relu, kNumbers>("relu"),
+    binary<ReluGrad, kFloats>("_relu_grad"),
+    unary<LeakyRelu, kFloats>("leaky_relu"),
+    binary<LeakyReluGrad, kFloats>("_leaky_relu_grad"),
+    binary<Eq, kAll>("eq"),
+    binary<Ne, kAll>("ne"),
+    binary<Lt, kAll>("lt"),
+    binary<Le, kAll>("le"),
+    binary<Gt, kAll>("gt"),
+    binary<Ge, kAll>("ge"),
+    binary<And, kBools>("logical_and"),
+    binary<Or, kBools>("logical_or"),
+    binary<Xor, kBools>("logical_xor"),
+    unary<Not, kBools>("logical_not"),
+    binary<And, kBools | kInts>("bitwise_and"),
+    binary<Or, kBools | kInts>("bitwise_or"),
+    binary<Xor, kBools | kInts>("bitwise_xor"),
+    unary<Not, kBools | kInts>("bitwise_not"),
+    binary<LeftShift, kInts>("bitwise_left_shift"),
+    binary<RightShift, kInts>("bitwise_right_shift"),
+    unary<IsNan, kFloats>("isnan"),
+    unary<IsInf, kFloats>("isinf"),
+    unary<IsFinite, kFloats>("isfinite"),
+    binary<Copysign, kFloats>("copysign"),
+    ternary<Lerp, kFloats>("lerp"),
+    ternary<Addcmul, kNumbers>("addcmul"),
+    ternary<Addcdiv, kFloats>("addcdiv"),
+    {"where",
+     {where_block<uint8_t>, where_block<uint8_t>, where_block<uint8_t>, where_block<uint16_t>,
+      where_block<uint32_t>, where_block<uint64_t>, where_block<uint32_t>, where_block<uint64_t>}},
+};
+
+}  // namespace
+
+const PointwiseTable arithmetic_table = {kEntries, sizeof(kEntries) / sizeof(kEntries[0])};
+
+}  // namespace CR_ISA
+}  // namespace cr

@@ -1,0 +1,353 @@
+// Functions of real numbers, float32 and float64: each op is one functor and one line of the table
+// at the end. The mathematics, its accuracy and its special values are in simd/vmath.h; lgamma and
+// digamma, rare and branchy, go through scalar code lane by lane.
+#include "ops/pointwise_block.h"
+#include "simd/vmath.h"
+
+namespace cr {
+namespace CR_ISA {
+namespace {
+
+// A functor that is a function of vmath.h or vec.h by the same name.
+#define CR_UNARY(Functor, function) \
+  struct Functor {                  \
+    template <class V>              \
+    V operator()(V x) const {       \
+      return function(x);           \
+    }                               \
+  }
+#define CR_BINARY(Functor, function) \
+  struct Functor {                   \
+    template <class V>               \
+    V operator()(V x, V y) const {   \
+      return function(x, y);         \
+    }                                \
+  }
+
+CR_UNARY(Exp, exp);
+CR_UNARY(Exp2, exp2);
+CR_UNARY(Expm1, expm1);
+CR_UNARY(Log, log);
+CR_UNARY(Log2, log2);
+CR_UNARY(Log10, log10);
+CR_UNARY(Log1p, log1p);
+CR_UNARY(Sqrt, sqrt);
+CR_UNARY(Rsqrt, rsqrt);
+CR_UNARY(Sin, sin);
+CR_UNARY(Cos, cos);
+CR_UNARY(Tan, tan);
+CR_UNARY(Asin, asin);
+CR_UNARY(Acos, acos);
+CR_UNARY(Atan, atan);
+CR_UNARY(Sinh, sinh);
+CR_UNARY(Cosh, cosh);
+CR_UNARY(Tanh, tanh);
+CR_UNARY(Asinh, asinh);
+CR_UNARY(Acosh, acosh);
+CR_UNARY(Atanh, atanh);
+CR_UNARY(Sigmoid, sigmoid);
+CR_UNARY(Erf, erf);
+CR_UNARY(Erfc, erfc);
+CR_UNARY(Erfinv, erfinv);
+CR_UNARY(Logit, logit);
+CR_UNARY(Floor, floor);
+CR_UNARY(Ceil, ceil);
+CR_UNARY(Round, round_even);
+CR_UNARY(Trunc, trunc);
+CR_BINARY(Atan2, atan2);
+CR_BINARY(Pow, pow);
+CR_BINARY(Hypot, hypot);
+#undef CR_UNARY
+#undef CR_BINARY
+
+struct Reciprocal {
+  template <class V>
+  V operator()(V x) const {
+    return Lane<V>(1) / x;
+  }
+};
+
+struct Frac {
+  template <class V>
+  V operator()(V x) const {
+    return x - trunc(x);
+  }
+};
+
+struct LogSigmoid {
+  template <class V>
+  V operator()(V x) const {
+    return -softplus(-x);
+  }
+};
+
+// --- Gamma function
+// -------------------------------------------------------------------------------
+
+struct Lgamma {
+  float operator()(float x) const { return static_cast<float>((*this)(static_cast<double>(x))); }
+  double operator()(double x) const {
+    int sign;
+    return __builtin_lgamma_r(x, &sign);
+  }
+};
+
+// Reflection for x < 0; recurrence towards [1, 2], where a polynomial beside the root is accurate,
+// or from 10 upward the asymptotic series.
+struct Digamma {
+  float operator()(float x) const { return static_cast<float>((*this)(static_cast<double>(x))); }
+  double operator()(double x) const {
+    if (x == 0) return __builtin_copysign(__builtin_inf(), -x);
+    double sum = 0;
+    if (x < 0) {
+      // digamma(x) = digamma(1 - x) - pi / tan(pi x), the period taken off first.
+      const double fraction = x - __builtin_rint(x);
+      if (!(fraction != 0)) return __builtin_nan("");
+      sum = -kPi / __builtin_tan(kPi * fraction);
+      x = 1 - x;
+    }
+    if (x >= 10) {
+      const double z = 1 / (x * x);
+      double tail = 0;
+      for (int k = 7; k >= 0; k--) tail = tail * z + kAsymptotic[k];
+      return sum + (__builtin_log(x) - 0.5 / x - (x < 1e17 ? z * tail : 0));
+    }
+    for (; x > 2; sum += 1 / x) x -= 1;
+    for (; x < 1; x += 1) sum -= 1 / x;
+    double p = 0;
+    for (int k = sizeof(Coef<double>::kDigamma) / sizeof(double) - 1; k >= 0; k--) {
+      p = p * (x - 1.5) + Coef<double>::kDigamma[k];
+    }
+    return sum + ((x - kRoot[0]) - kRoot[1]) * p;
+  }
+
+ private:
+  static constexpr double kPi = 3.141592653589793;
+  static constexpr double kRoot[2] = {0x1.762d86356be3fp+0, 0x1.b86a722197829p-54};
+  // Bernoulli numbers B(2k) / 2k.
+  static constexpr double kAsymptotic[8] = {1.0 / 12,  -1.0 / 120,     1.0 / 252, -1.0 / 240,
+                                            1.0 / 132, -691.0 / 32760, 1.0 / 12,  -3617.0 / 8160};
+};
+
+// --- Activations and their fused backward blocks
+// --------------------------------------------------
+
+struct Silu {
+  template <class V>
+  V operator()(V x) const {
+    return x * sigmoid(x);
+  }
+};
+
+struct SiluGrad {
+  template <class V>
+  V operator()(V grad, V x) const {
+    const Logistic<V> s = logistic(x);
+    return grad * (s.value * (Lane<V>(1) + x * s.rest));
+  }
+};
+
+struct SigmoidGrad {
+  template <class V>
+  V operator()(V grad, V y) const {
+    return grad * (y * (Lane<V>(1) - y));
+  }
+};
+
+struct TanhGrad {
+  template <class V>
+  V operator()(V grad, V y) const {
+    return grad * (Lane<V>(1) - y * y);
+  }
+};
+
+// mish(x) = x tanh(log(1 + e^x)) = x n / (n + 2), n = e^x (e^x + 2); the quotient is 1 from 20 or
+// 40 on.
+template <class V>
+struct MishParts {
+  V e, n;
+};
+
+template <class V>
+CR_INLINE MishParts<V> mish_parts(V x) {
+  using T = Lane<V>;
+  const V e = exp(min_or_b(V{} + T(sizeof(T) == 4 ? 20 : 40), x));
+  return {e, e * (e + T(2))};
+}
+
+struct Mish {
+  template <class V>
+  V operator()(V x) const {
+    const V n = mish_parts(x).n;
+    return x * (n / (n + Lane<V>(2)));
+  }
+};
+
+struct MishGrad {
+  template <class V>
+  V operator()(V grad, V x) const {
+    using T = Lane<V>;
+    const MishParts<V> p = mish_parts(x);
+    const V q = T(1) / (p.n + T(2));
+    return grad * (p.n * q + x * (T(4) * p.e * (p.e + T(1)) * q * q));
+  }
+};
+
+// x P(X <= x) for a normal X (params[0] = 0), or its tanh approximation (params[0] = 1).
+struct GeluForm {
+  bool is_tanh;
+  explicit GeluForm(const double* params) : is_tanh(params[0] != 0) {}
+
+  // For a = |x|: density e^(-a^2 / 2) and tail P(X > a), both without their constant factor, the
+  // tail also without the density; both are done for beyond 16 or 40.
+  template <class V>
+  struct Normal {
+    V a, density, tail;
+  };
+  template <class V>
+  static Normal<V> normal(V x) {
+    using T = Lane<V>;
+    const V a = min_or_b(V{} + T(sizeof(T) == 4 ? 16 : 40), abs(x));
+    return {a, exp_minus_square(a, T(0.5)), erfc_scaled(a * T(0.7071067811865476))};
+  }
+
+  // (1 + tanh(u)) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3).
+  template <class V>
+  static Logistic<V> half_tanh(V x) {
+    using T = Lane<V>;
+    return logistic(T(1.5957691216057308) * (x + T(0.044715) * x * x * x));
+  }
+};
+
+struct Gelu : GeluForm {
+  using GeluForm::GeluForm;
+  template <class V>
+  V operator()(V x) const {
+    if (is_tanh) return x * half_tanh(x).value;
+    const Normal<V> p = normal(x);
+    return max_or_b(V{}, x) - p.density * (p.tail * (Lane<V>(0.5) * p.a));
+  }
+};
+
+struct GeluGrad : GeluForm {
+  using GeluForm::GeluForm;
+  template <class V>
+  V operator()(V grad, V x) const {
+    using T = Lane<V>;
+    if (is_tanh) {
+      const Logistic<V> s = half_tanh(x);
+      const V du = T(1.5957691216057308) * (T(1) + T(3 * 0.044715) * x * x);
+      return grad * (s.value + x * (s.value * s.rest * du));
+    }
+    // The derivative at -a, and one minus it at a.
+    const Normal<V> p = normal(x);
+    const V at_minus_a = p.density * (T(0.5) * p.tail - T(0.3989422804014327) * p.a);
+    return grad * (x < T(0) ? at_minus_a : T(1) - at_minus_a);
+  }
+};
+
+struct SoftplusForm {
+  double beta, threshold;
+  explicit SoftplusForm(const double* params) : beta(params[0]), threshold(params[1]) {}
+};
+
+struct Softplus : SoftplusForm {
+  using SoftplusForm::SoftplusForm;
+  template <class V>
+  V operator()(V x) const {
+    using T = Lane<V>;
+    const V z = x * T(beta);
+    return z > T(threshold) ? x : softplus(z) / T(beta);
+  }
+};
+
+struct SoftplusGrad : SoftplusForm {
+  using SoftplusForm::SoftplusForm;
+  template <class V>
+  V operator()(V grad, V x) const {
+    using T = Lane<V>;
+    const V z = x * T(beta);
+    return z > T(threshold) ? grad : grad * sigmoid(z);
+  }
+};
+
+struct EluForm {
+  double alpha;
+  explicit EluForm(const double* params) : alpha(params[0]) {}
+};
+
+struct Elu : EluForm {
+  using EluForm::EluForm;
+  template <class V>
+  V operator()(V x) const {
+    return x > Lane<V>(0) ? x : expm1(x) * Lane<V>(alpha);
+  }
+};
+
+struct EluGrad : EluForm {
+  using EluForm::EluForm;
+  template <class V>
+  V operator()(V grad, V x) const {
+    return x > Lane<V>(0) ? grad : grad * (exp(x) * Lane<V>(alpha));
+  }
+};
+
+constexpr PointwiseEntry kEntries[] = {
+    unary<Exp, kFloats>("exp"),
+    unary<Exp2, kFloats>("exp2"),
+    unary<Expm1, kFloats>("expm1"),
+    unary<Log, kFloats>("log"),
+    unary<Log2, kFloats>("log2"),
+    unary<Log10, kFloats>("log10"),
+    unary<Log1p, kFloats>("log1p"),
+    unary<Sqrt, kFloats>("sqrt"),
+    unary<Rsqrt, kFloats>("rsqrt"),
+    unary<Reciprocal, kFloats>("reciprocal"),
+    unary<Sin, kFloats>("sin"),
+    unary<Cos, kFloats>("cos"),
+    unary<Tan, kFloats>("tan"),
+    unary<Asin, kFloats>("asin"),
+    unary<Acos, kFloats>("acos"),
+    unary<Atan, kFloats>("atan"),
+    binary<Atan2, kFloats>("atan2"),
+    unary<Sinh, kFloats>("sinh"),
+    unary<Cosh, kFloats>("cosh"),
+    unary<Tanh, kFloats>("tanh"),
+    unary<Asinh, kFloats>("asinh"),
+    unary<Acosh, kFloats>("acosh"),
+    unary<Atanh, kFloats>("atanh"),
+    unary<Sigmoid, kFloats>("sigmoid"),
+    unary<LogSigmoid, kFloats>("log_sigmoid"),
+    unary<Erf, kFloats>("erf"),
+    unary<Erfc, kFloats>("erfc"),
+    unary<Erfinv, kFloats>("erfinv"),
+    unary<Lgamma, kFloats>("lgamma"),
+    unary<Digamma, kFloats>("digamma"),
+    binary<Pow, kFloats>("pow"),
+    binary<Hypot, kFloats>("hypot"),
+    unary<Logit, kFloats>("logit"),
+    unary<Floor, kFloats>("floor"),
+    unary<Ceil, kFloats>("ceil"),
+    unary<Round, kFloats>("round"),
+    unary<Trunc, kFloats>("trunc"),
+    unary<Frac, kFloats>("frac"),
+    unary<Gelu, kFloats>("gelu"),
+    unary<Silu, kFloats>("silu"),
+    unary<Mish, kFloats>("mish"),
+    unary<Softplus, kFloats>("softplus"),
+    unary<Elu, kFloats>("elu"),
+    binary<SigmoidGrad, kFloats>("_sigmoid_grad"),
+    binary<TanhGrad, kFloats>("_tanh_grad"),
+    binary<GeluGrad, kFloats>("_gelu_grad"),
+    binary<SiluGrad, kFloats>("_silu_grad"),
+    binary<MishGrad, kFloats>("_mish_grad"),
+    binary<SoftplusGrad, kFloats>("_softplus_grad"),
+    binary<EluGrad, kFloats>("_elu_grad"),
+};
+
+}  // namespace
+
+const PointwiseTable math_table = {kEntries, sizeof(kEntries) / sizeof(kEntries[0])};
+
+}  // namespace CR_ISA
+}  // namespace cr

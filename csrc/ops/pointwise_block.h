@@ -1,0 +1,142 @@
+// From functors to table entries: unary<F, kFloats>("name") is the row of an op whose functor F
+// maps one element (or one vector of them) to one. Included by the pointwise kernel units.
+//
+// A functor is called on float vectors where that gives a float vector, else on scalars in a loop
+// that the compiler vectorises (integers, bools, results that are bools). One with parameters has a
+// constructor from `const double*`. Every element goes through the same instructions wherever it
+// stands, so results do not depend on how the work was split.
+#pragma once
+
+#include "ops/pointwise.kernel.h"
+#include "simd/vec.h"
+
+namespace cr {
+namespace CR_ISA {
+namespace {
+
+template <class A, class B>
+constexpr bool kSame = false;
+template <class A>
+constexpr bool kSame<A, A> = true;
+
+// Sets of dtypes a functor is instantiated for.
+constexpr int kBools = 1, kInts = 2, kFloats = 4;
+constexpr int kNumbers = kInts | kFloats, kAll = kBools | kNumbers;
+
+template <class F>
+CR_INLINE F make_functor(const double* params) {
+  if constexpr (__is_empty(F)) {
+    (void)params;
+    return F{};
+  } else {
+    return F(params);
+  }
+}
+
+// f of the first N of three arguments.
+template <int N>
+struct Arity {};
+template <class F, class X>
+CR_INLINE auto apply(Arity<1>, const F& f, X a, X, X) -> decltype(f(a)) {
+  return f(a);
+}
+template <class F, class X>
+CR_INLINE auto apply(Arity<2>, const F& f, X a, X b, X) -> decltype(f(a, b)) {
+  return f(a, b);
+}
+template <class F, class X>
+CR_INLINE auto apply(Arity<3>, const F& f, X a, X b, X c) -> decltype(f(a, b, c)) {
+  return f(a, b, c);
+}
+
+template <int N, class F, class X>
+using ResultOf = decltype(apply(Arity<N>{}, *static_cast<const F*>(nullptr), X{}, X{}, X{}));
+
+// Does the functor turn float vectors into float vectors?
+template <int N, class F, class T, class Result = void>
+constexpr bool kMapsVectors = false;
+template <int N, class F>
+constexpr bool kMapsVectors<N, F, float, decltype(void(ResultOf<N, F, Vec<float>>{}))> =
+    kSame<ResultOf<N, F, Vec<float>>, Vec<float>>;
+template <int N, class F>
+constexpr bool kMapsVectors<N, F, double, decltype(void(ResultOf<N, F, Vec<double>>{}))> =
+    kSame<ResultOf<N, F, Vec<double>>, Vec<double>>;
+
+// Whole vectors: n is a multiple of the lanes. Flattened, so that the functor's code is in the
+// loop.
+template <int N, class F, class T>
+__attribute__((noinline, noclone, flatten)) void map_vectors(const F& f, T* out, const T* a,
+                                                             const T* b, const T* c, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    store(out + i, apply(Arity<N>{}, f, load(a + i), load(b + i), load(c + i)));
+  }
+}
+
+template <int N, class F, class T, class Out>
+__attribute__((noinline, noclone, flatten)) void map_scalars(const F& f, Out* out, const T* a,
+                                                             const T* b, const T* c, int64_t n) {
+#pragma GCC ivdep  // out may be one of the inputs: no element depends on another
+  for (int64_t i = 0; i < n; i++) out[i] = apply(Arity<N>{}, f, a[i], b[i], c[i]);
+}
+
+template <int N, class F, class T>
+void block(void* out, const void* const* in, int64_t n, const double* params) {
+  const F f = make_functor<F>(params);
+  const T* x[3];
+  for (int k = 0; k < 3; k++) x[k] = static_cast<const T*>(in[k < N ? k : 0]);
+  if constexpr (kMapsVectors<N, F, T>) {
+    T* y = static_cast<T*>(out);
+    const int64_t rest = n % kLanes<T>, whole = n - rest;
+    map_vectors<N>(f, y, x[0], x[1], x[2], whole);
+    if (rest == 0) return;
+    // The same loop once more, over a padded copy of the last elements.
+    T padded[3][kLanes<T>] = {}, result[kLanes<T>];
+    for (int k = 0; k < N; k++) memcpy(padded[k], x[k] + whole, rest * sizeof(T));
+    map_vectors<N>(f, result, padded[0], padded[1], padded[2], kLanes<T>);
+    memcpy(y + whole, result, rest * sizeof(T));
+  } else {
+    using Out = ResultOf<N, F, T>;
+    map_scalars<N>(f, static_cast<Out*>(out), x[0], x[1], x[2], n);
+  }
+}
+
+// A row of the table: the functor for every dtype of the set.
+template <int N, class F, int Dtypes>
+constexpr PointwiseEntry entry(const char* name) {
+  PointwiseEntry e = {name, {}};
+  const auto set = [&e](DType dtype, Block function) {
+    e.block[static_cast<int>(dtype)] = function;
+  };
+  if constexpr ((Dtypes & kBools) != 0) set(DType::kBool, block<N, F, bool>);
+  if constexpr ((Dtypes & kInts) != 0) {
+    set(DType::kUInt8, block<N, F, uint8_t>);
+    set(DType::kInt8, block<N, F, int8_t>);
+    set(DType::kInt16, block<N, F, int16_t>);
+    set(DType::kInt32, block<N, F, int32_t>);
+    set(DType::kInt64, block<N, F, int64_t>);
+  }
+  if constexpr ((Dtypes & kFloats) != 0) {
+    set(DType::kFloat32, block<N, F, float>);
+    set(DType::kFloat64, block<N, F, double>);
+  }
+  return e;
+}
+
+template <class F, int Dtypes>
+constexpr PointwiseEntry unary(const char* name) {
+  return entry<1, F, Dtypes>(name);
+}
+
+template <class F, int Dtypes>
+constexpr PointwiseEntry binary(const char* name) {
+  return entry<2, F, Dtypes>(name);
+}
+
+template <class F, int Dtypes>
+constexpr PointwiseEntry ternary(const char* name) {
+  return entry<3, F, Dtypes>(name);
+}
+
+}  // namespace
+}  // namespace CR_ISA
+}  // namespace cr
