@@ -1,0 +1,18 @@
+"""Shared by every test: seeds, thread counts and modes are put back as they were."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import chainrule as cr
+
+
+@pytest.fixture(autouse=True)
+def _restore_state() -> Iterator[None]:
+    cr.manual_seed(0)
+    threads = cr.get_num_threads()
+    dtype = cr.get_default_dtype()
+    yield
+    cr.set_num_threads(threads)
+    cr.set_default_dtype(dtype)
+    assert cr.is_grad_enabled(), "the test left gradients switched off"

@@ -1,0 +1,49 @@
+"""The table of ops: one row each. Test files iterate over `OPS`; see `base.Op` for the columns."""
+
+from . import index, nn, pointwise, reduce, shape
+from .base import (
+    DTYPES,
+    FLOATS,
+    INTEGERS,
+    PROMOTION,
+    Bad,
+    Case,
+    Drawn,
+    Expected,
+    Op,
+    T,
+    draw,
+    dtype_name,
+    expect,
+    outputs,
+    promote,
+    resolve,
+    to_numpy,
+    to_tensor,
+)
+from .elsewhere import ELSEWHERE
+
+OPS: tuple[Op, ...] = pointwise.ROWS + reduce.ROWS + shape.ROWS + index.ROWS + nn.ROWS
+
+__all__ = [
+    "DTYPES",
+    "ELSEWHERE",
+    "FLOATS",
+    "INTEGERS",
+    "OPS",
+    "PROMOTION",
+    "Bad",
+    "Case",
+    "Drawn",
+    "Expected",
+    "Op",
+    "T",
+    "draw",
+    "dtype_name",
+    "expect",
+    "outputs",
+    "promote",
+    "resolve",
+    "to_numpy",
+    "to_tensor",
+]

@@ -1,0 +1,219 @@
+"""Bad calls: the right exception, a message that helps, nothing changed, never a crash."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from opspec import OPS, Bad, Op, draw, resolve, to_numpy
+from opspec.base import Case
+
+import chainrule as cr
+from chainrule.nn import functional as F
+
+BAD = [pytest.param(op, bad, id=f"{op.name}-{k}") for op in OPS for k, bad in enumerate(op.bad)]
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(("op", "bad"), BAD)
+def test_bad_call(op: Op, bad: Bad) -> None:
+    drawn = draw(op, bad.case, bad.dtype)
+    args, kwargs = drawn.tensors()
+    with pytest.raises(bad.error, match=bad.match):
+        op.fn(*args, **kwargs)
+    first = args[0] if args else None
+    if isinstance(first, cr.Tensor):
+        np.testing.assert_array_equal(to_numpy(first), drawn.args[0])
+
+
+@pytest.mark.parametrize(("op", "bad"), [p for p in BAD if p.values[0].inplace])
+def test_bad_call_in_place_changes_nothing(op: Op, bad: Bad) -> None:
+    drawn = draw(op, bad.case, bad.dtype)
+    args, kwargs = drawn.tensors()
+    match = bad.match.replace(f"^{op.name}", f"^{op.name}_?")
+    version = args[0]._version
+    with pytest.raises(bad.error, match=match):
+        resolve(f"Tensor.{op.name}_")(*args, **kwargs)
+    np.testing.assert_array_equal(to_numpy(args[0]), drawn.args[0])
+    assert args[0]._version == version
+
+
+@pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in OPS])
+def test_calls_that_no_signature_allows(op: Op) -> None:
+    args, kwargs = draw(op, op.cases[0], op.supported[-1]).tensors()
+    with pytest.raises(TypeError, match=rf"{op.name}.*nonsense"):
+        op.fn(*args, **kwargs, nonsense=1)
+    with pytest.raises(TypeError, match=op.name):
+        op.fn()
+    with pytest.raises(TypeError, match=op.name):
+        op.fn("text", *args[1:], **kwargs)
+    with pytest.raises(TypeError, match=op.name):
+        op.fn(None, *args[1:], **kwargs)
+
+
+def test_argument_given_twice() -> None:
+    x = cr.ones(2, 3)
+    with pytest.raises(TypeError, match=r"sum.*dim"):
+        cr.sum(x, 1, dim=0)
+    with pytest.raises(TypeError, match=r"add.*input"):
+        cr.add(x, x, input=x)
+    with pytest.raises(TypeError, match=r"exp"):
+        cr.exp(x, x, x)
+
+
+def test_arguments_of_the_wrong_kind() -> None:
+    x = cr.ones(2, 3)
+    with pytest.raises(TypeError, match=r"sum.*dim.*float"):
+        cr.sum(x, 1.5)
+    with pytest.raises(TypeError, match=r"sum.*dim.*str"):
+        cr.sum(x, "rows")
+    with pytest.raises(TypeError, match=r"permute"):
+        x.permute(1.0, 0)
+    with pytest.raises(TypeError, match=r"reshape"):
+        x.reshape(2, 1.5)
+    with pytest.raises(TypeError, match=r"leaky_relu.*negative_slope"):
+        F.leaky_relu(x, "steep")
+    with pytest.raises(TypeError, match=r"cat"):
+        cr.cat(x)
+    with pytest.raises(TypeError, match=r"cat.*int"):
+        cr.cat([x, 1])
+    with pytest.raises(TypeError, match=r"add.*list"):
+        cr.add(x, [1, 2, 3])
+
+
+@pytest.mark.parametrize("value", [1 << 63, -(1 << 63) - 1, 1 << 200])
+def test_integers_beyond_64_bits(value: int) -> None:
+    x = cr.ones(2, 3)
+    for call in (
+        lambda: cr.sum(x, value),
+        lambda: x.reshape(value),
+        lambda: x[value],
+        lambda: cr.zeros(value),
+        lambda: x.narrow(0, value, 1),
+        lambda: cr.tensor([1]) + value,
+    ):
+        with pytest.raises((OverflowError, IndexError, ValueError, RuntimeError, TypeError)):
+            call()
+
+
+@pytest.mark.parametrize("size", [1 << 31, 1 << 40, 1 << 62, (1 << 63) - 1])
+def test_results_that_cannot_exist(size: int) -> None:
+    """Sizes whose bytes overflow 64 bits, or that no machine has."""
+    x = cr.ones(1)
+    for call in (
+        lambda: x.expand(size).expand(size, size).contiguous(),
+        lambda: cr.zeros(size, size),
+        lambda: F.pad(x, (size, size)),
+        lambda: cr.cat([x.expand(size)] * 4).expand(1 << 20, -1).contiguous(),
+        lambda: x.expand(size, 1 << 20) + x.expand(size, 1),
+    ):
+        with pytest.raises((MemoryError, ValueError, RuntimeError, OverflowError)):
+            call()
+    assert x.tolist() == [1.0], "the library goes on"
+
+
+def test_too_many_dimensions() -> None:
+    x = cr.ones([1] * 16)
+    with pytest.raises((ValueError, RuntimeError), match="16"):
+        x.unsqueeze(0)
+    with pytest.raises((ValueError, RuntimeError), match="16"):
+        cr.ones([1] * 17)
+    with pytest.raises((ValueError, RuntimeError), match="16"):
+        x[None]
+    with pytest.raises((ValueError, RuntimeError), match="16"):
+        cr.tensor(np.ones([1] * 17))
+
+
+def test_integer_division_by_zero() -> None:
+    """An error or a value, but not a signal."""
+    x, zero = cr.tensor([1, -1, 0]), cr.tensor([0, 0, 0])
+    for call in (cr.floor_divide, cr.remainder, cr.fmod):
+        with pytest.raises((ZeroDivisionError, RuntimeError, ValueError), match=r"(?i)zero"):
+            call(x, zero)
+    lowest = cr.tensor([-(1 << 63)])
+    for call in (cr.floor_divide, cr.remainder, cr.fmod):
+        assert tuple(call(lowest, cr.tensor([-1])).shape) == (1,)
+    assert cr.tensor([1.0]).floor_divide(0.0).item() == float("inf")
+
+
+def test_negative_integer_powers() -> None:
+    with pytest.raises((ValueError, RuntimeError), match="negative"):
+        cr.tensor([2]) ** -1
+    assert (cr.tensor([2.0]) ** -1).item() == 0.5
+
+
+def test_messages_print_shapes_as_tuples_and_name_no_internals() -> None:
+    for op, bad in (p.values for p in BAD):
+        args, kwargs = draw(op, bad.case, bad.dtype).tensors()
+        with pytest.raises(bad.error) as info:
+            op.fn(*args, **kwargs)
+        text = str(info.value)
+        assert not re.search(r"cr::|std::|0x[0-9a-f]{4}|\.cpp|kUndefined", text), text
+        assert not re.search(r"\[\d+(, \d+)+\]", text.replace("[-", "")), f"shape as list: {text}"
+        assert len(text) < 500, text
+
+
+def test_an_error_leaves_no_gradient_state_behind() -> None:
+    x = cr.ones(2, 3, requires_grad=True)
+    y = x * 2
+    for _ in range(3):
+        with pytest.raises(ValueError, match="add"):
+            y + cr.ones(2, 4)
+        with pytest.raises(ValueError, match=r"add_"):
+            y.add_(cr.ones(2, 4))
+    y.sum().backward()
+    assert x.grad.tolist() == [[2.0] * 3] * 2
+
+
+def test_inplace_result_must_have_the_shape() -> None:
+    x = cr.ones(3)
+    with pytest.raises(ValueError, match=r"add_.*\(3,\).*\(2, 3\)"):
+        x.add_(cr.ones(2, 3))
+    assert tuple(x.shape) == (3,)
+
+
+def test_nan_where_an_integer_is_due() -> None:
+    with pytest.raises((TypeError, ValueError)):
+        cr.ones(3).narrow(0, float("nan"), 1)
+    with pytest.raises((TypeError, ValueError)):
+        cr.full((2,), float("nan"), dtype=cr.int64)
+
+
+def _fuzz_values() -> list[Any]:
+    x = cr.ones(2, 3)
+    return [
+        x,
+        x.long(),
+        x.t(),
+        cr.tensor(1.0),
+        cr.zeros(0),
+        None,
+        1,
+        -1,
+        2.5,
+        "a",
+        (),
+        (1, -1),
+        [x],
+    ]
+
+
+@pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in OPS])
+def test_any_arguments_give_a_result_or_an_exception(op: Op) -> None:
+    """Two or three arbitrary arguments: never a crash, and nothing but ordinary exceptions."""
+    allowed = (TypeError, ValueError, IndexError, RuntimeError, OverflowError, MemoryError)
+    values, messages = _fuzz_values(), []
+    for a in values[:5]:
+        for b in values:
+            for c in values[5:10]:
+                for args in ((a, b), (a, b, c)):
+                    try:
+                        op.fn(*args)
+                    except allowed as error:
+                        messages.append(str(error))
+    assert messages
+    assert all(messages), "an error without a message"
+
+
+def test_cases_are_calls() -> None:
+    assert all(isinstance(c, Case) for op in OPS for c in op.cases)
