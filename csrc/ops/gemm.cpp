@@ -63,7 +63,8 @@ struct Context {
 // ---------------------------------------------------------------- few rows, few columns
 
 bool dots_accepts(const Context&, const Product& p) {
-  return p.a_col == 1 && p.b_row == 1 && (p.rows <= 8 || p.cols <= 4);
+  return p.a_col == 1 && p.b_row == 1 && p.depth > 1 &&
+         (p.rows <= 2 || p.cols <= 4 || (p.rows <= 16 && p.depth >= 32 * p.rows));
 }
 bool thin_accepts(const Context& context, const Product& p) {
   return p.b_col == 1 && p.rows <= context.kernels.thin_rows;
@@ -90,7 +91,7 @@ void dots_run(const Context& context, const Product& p, char*) {
 }
 
 void thin_run(const Context& context, const Product& p, char*) {
-  const int64_t width = 8 * context.kernels.lanes;
+  const int64_t width = 2048 / context.size;  // stretches long enough to be fetched ahead
   parallel(
       ceil_div(p.cols, width),
       grain_for(nanoseconds(p) * 4 * static_cast<double>(width) / static_cast<double>(p.cols)),
@@ -212,7 +213,7 @@ void naive_run(const Context& context, const Product& p, char*) {
 
 // ---------------------------------------------------------------- the list
 
-struct Implementation {
+struct Algorithm {
   const char* name;
   bool (*accepts)(const Context&, const Product&);
   size_t (*workspace)(const Context&, const Product&);
@@ -223,7 +224,7 @@ bool deep_accepts(const Context&, const Product&);
 size_t deep_workspace(const Context&, const Product&);
 void deep_run(const Context&, const Product&, char*);
 
-constexpr Implementation kImplementations[] = {
+constexpr Algorithm kAlgorithms[] = {
     {"deep", deep_accepts, deep_workspace, deep_run},
     {"dots", dots_accepts, no_workspace, dots_run},
     {"thin", thin_accepts, no_workspace, thin_run},
@@ -231,21 +232,23 @@ constexpr Implementation kImplementations[] = {
     {"packed", any_accepts, packed_workspace, packed_run},
     {"naive", any_accepts, no_workspace, naive_run},
 };
-const Implementation& naive = kImplementations[std::size(kImplementations) - 1];
+const Algorithm& naive = kAlgorithms[std::size(kAlgorithms) - 1];
 
-const Implementation& first_of(const Implementation* list, const Context& context,
-                               const Product& p) {
+const Algorithm& first_of(const Algorithm* list, const Context& context, const Product& p) {
   while (!list->accepts(context, p)) ++list;
   return *list;
 }
 
-std::atomic<const Implementation*> forced{nullptr};
+std::atomic<const Algorithm*> forced{nullptr};
+thread_local const char* last_used = "";
 
-const Implementation& choose(const Context& context, const Product& p) {
+const Algorithm& choose(const Context& context, const Product& p) {
   if (!is_floating(context.dtype) || p.depth == 0) return naive;
-  const Implementation* wanted = forced.load(std::memory_order_relaxed);
-  if (wanted && wanted->accepts(context, p)) return *wanted;
-  return first_of(kImplementations, context, p);
+  const Algorithm* wanted = forced.load(std::memory_order_relaxed);
+  if (!wanted) return first_of(kAlgorithms, context, p);
+  CR_CHECK(wanted->accepts(context, p), "matmul: the forced algorithm '", wanted->name,
+           "' declines ", p.rows, " x ", p.depth, " times ", p.depth, " x ", p.cols);
+  return *wanted;
 }
 
 // Little of C and a long sum: the depth is cut into pieces, a number given by the problem, each
@@ -255,13 +258,13 @@ constexpr int64_t kPieceDepth = 2048;
 struct Pieces {
   int64_t count;
   Product piece;  // the longest
-  const Implementation& inner;
+  const Algorithm& inner;
   size_t partial_bytes, inner_bytes;
 
   Pieces(const Context& context, const Product& p)
       : count(p.depth / kPieceDepth),
         piece(shortened(p, ceil_div(p.depth, count))),
-        inner(first_of(kImplementations + 1, context, piece)),
+        inner(first_of(kAlgorithms + 1, context, piece)),
         partial_bytes(align(static_cast<size_t>(count * p.rows * p.cols * context.size))),
         inner_bytes(align(inner.workspace(context, piece))) {}
 
@@ -310,59 +313,59 @@ void deep_run(const Context& context, const Product& p, char* workspace) {
   thin_run(context, sum, nullptr);
 }
 
-// A single column is computed as the row it is in memory.
+// The same problem in the form that most algorithms take: a single column is computed as the row
+// it is in memory, and strides that are never used are set to what the algorithms look for.
 Product normalized(const Product& p) {
-  if (p.cols != 1 || p.rows == 1 || p.c_row != 1) return p;
-  Product t = p;
-  t.rows = 1;
-  t.cols = p.rows;
-  t.a = p.b;
-  t.a_row = 0;
-  t.a_col = p.b_row;
-  t.b = p.a;
-  t.b_row = p.a_col;
-  t.b_col = p.a_row;
-  t.c_row = p.rows;
-  t.row_bias = p.col_bias;
-  t.col_bias = p.row_bias;
-  return t;
+  Product n = p;
+  if (p.cols == 1 && p.rows != 1 && p.c_row == 1) {
+    n.rows = 1;
+    n.cols = p.rows;
+    n.a = p.b;
+    n.a_col = p.b_row;
+    n.b = p.a;
+    n.b_row = p.a_col;
+    n.b_col = p.a_row;
+    n.c_row = p.rows;
+    n.row_bias = p.col_bias;
+    n.col_bias = p.row_bias;
+  }
+  if (n.rows == 1) n.a_row = n.depth;
+  if (n.cols == 1) n.b_col = 1;
+  return n;
 }
 
 // How a problem is run: the matrices of a batch side by side when each is small, else one by one.
 struct Plan {
   Context context;
   Product product;
-  const Implementation& implementation;
+  const Algorithm& algorithm;
   int64_t batch;
   bool side_by_side;
 
   explicit Plan(const Gemm& gemm)
       : context(gemm.dtype),
         product(normalized(gemm.product)),
-        implementation(choose(context, product)),
+        algorithm(choose(context, product)),
         batch(product.rows == 0 || product.cols == 0 ? 0 : numel(gemm.batch)),
         side_by_side(batch > 1 && nanoseconds(product) < 100e3) {}
 
-  size_t bytes_each() const { return align(implementation.workspace(context, product)); }
+  size_t bytes_each() const { return align(algorithm.workspace(context, product)); }
   size_t bytes() const {
     if (batch == 0) return 0;
     return bytes_each() * static_cast<size_t>(side_by_side ? max_workers() : 1);
   }
 };
 
-Product of_batch(const Gemm& gemm, Product p, int64_t size, int64_t index) {
-  int64_t a = 0, b = 0, c = 0;
+Product of_batch(const Gemm& gemm, int64_t index) {
+  const int64_t size = itemsize(gemm.dtype);
+  Product p = gemm.product;
   for (int d = gemm.batch.size() - 1; d >= 0; --d) {
     const int64_t i = index % gemm.batch[d];
     index /= gemm.batch[d];
-    a += i * gemm.a_batch[d];
-    b += i * gemm.b_batch[d];
-    c += i * gemm.c_batch[d];
+    p.a = advance(p.a, i * gemm.a_batch[d] * size);
+    p.b = advance(p.b, i * gemm.b_batch[d] * size);
+    p.c = advance(p.c, i * gemm.c_batch[d] * size);
   }
-  const bool swapped = p.a == gemm.product.b && p.b == gemm.product.a;
-  p.a = advance(p.a, (swapped ? b : a) * size);
-  p.b = advance(p.b, (swapped ? a : b) * size);
-  p.c = advance(p.c, c * size);
   return p;
 }
 
@@ -370,16 +373,14 @@ Product of_batch(const Gemm& gemm, Product p, int64_t size, int64_t index) {
 
 size_t gemm_workspace(const Gemm& gemm) { return Plan(gemm).bytes(); }
 
-const char* gemm_implementation(const Gemm& gemm) { return Plan(gemm).implementation.name; }
-
 void gemm_run(const Gemm& gemm, void* workspace, size_t bytes) {
   const Plan plan(gemm);
+  last_used = plan.algorithm.name;
   CR_CHECK_STATE(plan.bytes() <= bytes, "matmul: the workspace has ", bytes, " bytes; expected ",
                  plan.bytes());
   const size_t each = plan.batch == 0 ? 0 : plan.bytes_each();
   const auto run = [&](int64_t index, char* memory) {
-    plan.implementation.run(plan.context, of_batch(gemm, plan.product, plan.context.size, index),
-                            memory);
+    plan.algorithm.run(plan.context, normalized(of_batch(gemm, index)), memory);
   };
   if (plan.side_by_side) {
     parallel(plan.batch, grain_for(nanoseconds(plan.product)),
@@ -392,18 +393,20 @@ void gemm_run(const Gemm& gemm, void* workspace, size_t bytes) {
   }
 }
 
-void force_gemm_implementation(const char* name) {
-  if (!name || !*name) {
+const char* last_gemm_algorithm() { return last_used; }
+
+void force_gemm_algorithm(const char* name) {
+  if (!*name) {
     forced = nullptr;
     return;
   }
-  for (const Implementation& implementation : kImplementations) {
-    if (std::strcmp(implementation.name, name) == 0) {
-      forced = &implementation;
+  for (const Algorithm& algorithm : kAlgorithms) {
+    if (std::strcmp(algorithm.name, name) == 0) {
+      forced = &algorithm;
       return;
     }
   }
-  fail(ErrorKind::kValue, "matmul: no implementation is called '", name,
+  fail(ErrorKind::kValue, "matmul: there is no algorithm '", name,
        "'; expected deep, dots, thin, direct, packed or naive");
 }
 

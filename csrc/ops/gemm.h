@@ -23,10 +23,11 @@ size_t gemm_workspace(const Gemm& gemm);
 // `bytes` as gemm_workspace said for the same problem and number of threads.
 void gemm_run(const Gemm& gemm, void* workspace, size_t bytes);
 
-// The implementation a problem is given: the first of the list that accepts it, or the forced one
-// where it can. Names in order: "deep", "dots", "thin", "direct", "packed", "naive".
-const char* gemm_implementation(const Gemm& gemm);
-// For tests; null or "" takes it back. Unknown names are an error.
-void force_gemm_implementation(const char* name);
+// A problem is given to the first algorithm of an ordered list that accepts it: "deep", "dots",
+// "thin", "direct", "packed", "naive". Integers and empty sums always go to "naive".
+// For tests: forces one by name (it throws where it declines); "" gives the choice back.
+void force_gemm_algorithm(const char* name);
+// The name of the algorithm that ran last on this thread ("" before the first).
+const char* last_gemm_algorithm();
 
 }  // namespace cr

@@ -196,11 +196,29 @@ CR_INLINE void thin_rows(const Product& p) {
 }
 
 template <class T>
-void thin(const Product& p) {
+CR_INLINE void thin_block(const Product& p) {
   switch (p.rows) {
     case 1: return thin_rows<T, 1>(p);
     case 2: return thin_rows<T, 2>(p);
     default: return thin_rows<T, 3>(p);
+  }
+}
+
+// A large B comes from memory: a few rows at a time are as many streams to fetch ahead.
+constexpr int64_t kCachedBytes = 1024 * 1024, kStreams = 8;
+
+template <class T>
+void thin(const Product& p) {
+  const bool cached = p.depth * p.cols * static_cast<int64_t>(sizeof(T)) <= kCachedBytes;
+  const int64_t step = cached ? p.depth : kStreams;
+  Product block = p;
+  for (int64_t k = 0; k < p.depth; k += step) {
+    block.depth = p.depth - k < step ? p.depth - k : step;
+    thin_block<T>(block);
+    block.a = static_cast<const T*>(block.a) + step * p.a_col;
+    block.b = static_cast<const T*>(block.b) + step * p.b_row;
+    block.accumulate = true;
+    block.row_bias = block.col_bias = nullptr;
   }
 }
 

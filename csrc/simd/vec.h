@@ -9,6 +9,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #define CR_INLINE __attribute__((always_inline)) static inline
 
 namespace cr {
@@ -67,11 +71,66 @@ CR_INLINE Vec<T> splat(T x) {
   return x - Vec<T>{};
 }
 
-// The first n lanes (0 <= n <= lanes); the others are zero.
+// The first n lanes (0 <= n <= lanes); the others are zero. Memory beyond them is not touched.
+#if defined(__AVX512F__)
 template <class T>
 CR_INLINE Vec<T> load_partial(const T* p, int n) {
+  if constexpr (sizeof(T) == 4) {
+    return reinterpret_cast<Vec<T>>(_mm512_maskz_loadu_epi32(_bzhi_u32(0xffff, n), p));
+  } else if constexpr (sizeof(T) == 8) {
+    return reinterpret_cast<Vec<T>>(_mm512_maskz_loadu_epi64(_bzhi_u32(0xff, n), p));
+  } else if constexpr (sizeof(T) == 2) {
+    return reinterpret_cast<Vec<T>>(_mm512_maskz_loadu_epi16(_bzhi_u32(~0u, n), p));
+  } else {
+    return reinterpret_cast<Vec<T>>(_mm512_maskz_loadu_epi8(_bzhi_u64(~uint64_t(0), n), p));
+  }
+}
+
+template <class T>
+CR_INLINE void store_partial(T* p, Vec<T> v, int n) {
+  const __m512i x = reinterpret_cast<__m512i>(v);
+  if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_epi32(p, _bzhi_u32(0xffff, n), x);
+  } else if constexpr (sizeof(T) == 8) {
+    _mm512_mask_storeu_epi64(p, _bzhi_u32(0xff, n), x);
+  } else if constexpr (sizeof(T) == 2) {
+    _mm512_mask_storeu_epi16(p, _bzhi_u32(~0u, n), x);
+  } else {
+    _mm512_mask_storeu_epi8(p, _bzhi_u64(~uint64_t(0), n), x);
+  }
+}
+#else
+// memcpy of n * sizeof(T) < CR_VEC_BYTES bytes in pieces of constant size: no call.
+CR_INLINE void copy_partial(char* to, const char* from, int bytes) {
+#pragma GCC unroll 8
+  for (int piece = CR_VEC_BYTES; piece > 0; piece /= 2) {
+    if (bytes & piece) {
+      memcpy(to, from, static_cast<size_t>(piece));
+      to += piece;
+      from += piece;
+    }
+  }
+}
+
+template <class T>
+CR_INLINE Vec<T> load_partial(const T* p, int n) {
+#if defined(__AVX2__)
+  if constexpr (sizeof(T) >= 4) {  // a masked load reads nothing outside the mask
+    Mask<T> lane{};
+#pragma GCC unroll 8
+    for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
+    const __m256i mask = reinterpret_cast<__m256i>(lane < static_cast<MaskLane<T>>(n));
+    if constexpr (sizeof(T) == 4) {
+      return reinterpret_cast<Vec<T>>(_mm256_maskload_epi32(reinterpret_cast<const int*>(p), mask));
+    } else {
+      return reinterpret_cast<Vec<T>>(
+          _mm256_maskload_epi64(reinterpret_cast<const long long*>(p), mask));
+    }
+  }
+#endif
   T buffer[kLanes<T>] = {};
-  memcpy(buffer, p, static_cast<size_t>(n) * sizeof(T));
+  copy_partial(reinterpret_cast<char*>(buffer), reinterpret_cast<const char*>(p),
+               n * static_cast<int>(sizeof(T)));
   return load(buffer);
 }
 
@@ -79,8 +138,10 @@ template <class T>
 CR_INLINE void store_partial(T* p, Vec<T> v, int n) {
   T buffer[kLanes<T>];
   store(buffer, v);
-  memcpy(p, buffer, static_cast<size_t>(n) * sizeof(T));
+  copy_partial(reinterpret_cast<char*>(p), reinterpret_cast<const char*>(buffer),
+               n * static_cast<int>(sizeof(T)));
 }
+#endif
 
 template <class T>
 CR_INLINE Vec<T> select(Mask<T> mask, Vec<T> a, Vec<T> b) {
