@@ -1,0 +1,109 @@
+// What the funnel calls: recording a call, and the history of in-place writes and of views.
+//
+// A write through a view is, for the graph, the base with a region replaced:
+//   base' = as_strided_scatter(base, op(view), region),
+// so no special backward exists for it. Other views of the base find out lazily (`refresh`).
+#include "autograd/node.h"
+
+namespace cr {
+namespace {
+
+void attach(const Tensor& tensor, Node* node, int output) {
+  tensor.impl()->node = Ref<GraphNode>(node);
+  tensor.impl()->output_nr = static_cast<uint16_t>(output);
+}
+
+void record(const OpDef& op, const TensorList& inputs, const Attrs& attrs, Tensor* out,
+            int outputs) {
+  for (const Tensor& input : inputs) {
+    CR_CHECK_STATE(!input || !input.impl()->inference, op.name(),
+                   ": a tensor made under inference_mode cannot take part in a taped computation; "
+                   "use .clone() outside of it");
+  }
+  Ref<OpNode> node(new OpNode(op, inputs, attrs));
+  for (int k = 0; k < outputs; ++k) node->outputs().push_back(out[k].meta());
+  node->save(inputs, out, false);
+  for (int k = 0; k < outputs; ++k) {
+    if (is_floating(out[k].dtype())) attach(out[k], node.get(), k);
+  }
+}
+
+const Tensor base_of(const Tensor& view) { return Tensor(view.impl()->view->base); }
+
+// Geometry of a view in its (contiguous) base: sizes, strides, offset.
+Attrs region_of(const Tensor& view, const Tensor& base) {
+  Attrs attrs;
+  attrs.push_ints(view.shape().begin(), view.shape().end());
+  attrs.push_ints(view.strides().begin(), view.strides().end());
+  attrs.push_int((view.impl()->data - base.impl()->data) / itemsize(view.dtype()));
+  return attrs;
+}
+
+void link_view(const Tensor& source, Tensor& view) {
+  ViewLink* link = new ViewLink;
+  link->base = source.impl()->view ? source.impl()->view->base : source.ref();
+  link->seen = link->base->history;
+  view.impl()->view = Ref<ViewLink>(link);
+}
+
+void refresh(const Tensor& view) {
+  ViewLink& link = *view.impl()->view;
+  if (link.seen == link.base->history) return;
+  const Tensor base = base_of(view);
+  link.seen = base.impl()->history;
+  if (!base.requires_grad()) {
+    view.impl()->node = nullptr;
+    return;
+  }
+  Ref<OpNode> node(new OpNode(OP(as_strided), {base}, region_of(view, base)));
+  node->outputs().push_back(view.meta());
+  attach(view, node.get(), 0);
+}
+
+void before_write(const char* op, const Tensor& self, bool tracked) {
+  CR_CHECK_STATE(!self.impl()->inference || GradMode::inference() || !tracked, op,
+                 ": a tensor made under inference_mode cannot be written to by a taped call");
+  if (!tracked) return;
+  CR_CHECK_STATE(!(self.requires_grad() && self.is_leaf()), op,
+                 ": a leaf that requires a gradient cannot be changed in place; do it under "
+                 "no_grad(), or use the out-of-place form");
+  if (!self.impl()->view) return;
+  const Tensor base = base_of(self);
+  CR_CHECK_STATE(!(base.requires_grad() && base.is_leaf()), op,
+                 ": this is a view of a leaf that requires a gradient, which cannot be changed in "
+                 "place; do it under no_grad(), or use the out-of-place form");
+  CR_CHECK_STATE(base.contiguous(), op,
+                 ": cannot track an in-place write through a view of a non-contiguous tensor (base "
+                 "of shape ", base.shape(), " with strides ", base.strides(),
+                 "); use .contiguous() first");
+}
+
+void after_write(const OpDef& op, const TensorList& inputs, const Attrs& attrs, const Tensor& self,
+                 bool tracked) {
+  if (!tracked) return;
+  Ref<OpNode> node(new OpNode(op, inputs, attrs));
+  node->outputs().push_back(self.meta());
+  node->save(inputs, &self, true);
+  if (self.impl()->view) {
+    const Tensor base = base_of(self);
+    Ref<OpNode> scatter(
+        new OpNode(OP(as_strided_scatter), {base, self}, region_of(self, base)));
+    InputSlot& written = scatter->inputs()[1];
+    written.node = Ref<GraphNode>(node.get());
+    written.output = 0;
+    scatter->outputs().push_back(base.meta());
+    attach(base, scatter.get(), 0);
+    self.impl()->view->seen = ++base.impl()->history;
+  } else {
+    ++self.impl()->history;
+  }
+  attach(self, node.get(), 0);
+}
+
+const bool installed = [] {
+  tape = {record, before_write, after_write, link_view, refresh};
+  return true;
+}();
+
+}  // namespace
+}  // namespace cr

@@ -1,0 +1,174 @@
+// Zero-copy exchange with NumPy, and tensors from nested Python sequences.
+#include <pybind11/numpy.h>
+
+#include "bind/python.h"
+
+namespace cr {
+namespace {
+
+void release_python_object(void* owner) {
+  if (!Py_IsInitialized()) return;
+  py::gil_scoped_acquire gil;
+  Py_DECREF(static_cast<PyObject*>(owner));
+}
+
+DType dtype_of_array(const py::array& array) {
+  const py::dtype dtype = array.dtype();
+  const DType result = dtype_from_name(py::cast<std::string>(dtype.attr("name")).c_str());
+  CR_CHECK_TYPE(result != DType::kUndefined, "from_numpy: no chainrule dtype for NumPy's ",
+                py::cast<std::string>(py::str(dtype)),
+                "; expected bool, uint8, int8, int16, int32, int64, float32 or float64");
+  CR_CHECK_TYPE(py::cast<bool>(dtype.attr("isnative")),
+                "from_numpy: the array is not in native byte order; use .astype(a.dtype.newbyteorder('='))");
+  return result;
+}
+
+// Shares the array's memory; the array lives as long as the last tensor on it.
+Tensor from_numpy(const py::array& array) {
+  const DType dtype = dtype_of_array(array);
+  const int64_t size = itemsize(dtype);
+  CR_CHECK(array.ndim() <= kMaxRank, "from_numpy: the array has ", array.ndim(),
+           " dimensions; at most ", kMaxRank, " are supported");
+  Dims shape, strides;
+  int64_t low = 0, high = 0;  // bytes below and above the first element
+  for (int i = 0; i < array.ndim(); ++i) {
+    shape.push_back(array.shape(i));
+    CR_CHECK(array.strides(i) % size == 0, "from_numpy: stride ", array.strides(i),
+             " is not a multiple of the element size ", size, "; use np.ascontiguousarray first");
+    strides.push_back(array.strides(i) / size);
+    if (array.shape(i) > 1) (array.strides(i) < 0 ? low : high) += (array.shape(i) - 1) * array.strides(i);
+  }
+  char* first = static_cast<char*>(const_cast<void*>(array.data()));
+  CR_CHECK(reinterpret_cast<uintptr_t>(first) % static_cast<uintptr_t>(size) == 0,
+           "from_numpy: the array's memory is not aligned to its element size; use .copy() first");
+  const int64_t count = checked_numel(shape);
+  Py_INCREF(array.ptr());
+  Ref<Storage> storage =
+      Storage::adopt(first + (count ? low : 0), static_cast<size_t>(count ? high - low + size : 0),
+                     array.ptr(), release_python_object, !array.writeable());
+  Tensor base = Tensor::empty({0}, dtype);
+  base.impl()->storage = storage;
+  base.impl()->data = first;
+  return base.alias(shape, strides, 0);
+}
+
+py::array to_numpy(const py::object& self) {
+  const Tensor& tensor = as_tensor(self.ptr());
+  const int64_t size = itemsize(tensor.dtype());
+  std::vector<py::ssize_t> shape(tensor.shape().begin(), tensor.shape().end()), strides;
+  for (int64_t stride : tensor.strides()) strides.push_back(stride * size);
+  py::array array(py::dtype(name(tensor.dtype())), shape, strides, tensor.data(), self);
+  if (tensor.storage()->read_only()) array.attr("setflags")(py::arg("write") = false);
+  return array;
+}
+
+// ---------------------------------------------------------------- nested sequences
+
+// Shape and the widest element type of nested lists.
+struct Survey {
+  Dims shape;
+  DType dtype = DType::kUndefined;
+};
+
+bool is_nested(PyObject* object) { return PyList_Check(object) || PyTuple_Check(object); }
+
+void survey(PyObject* data, int depth, Survey& result) {
+  if (!is_nested(data)) {
+    CR_CHECK(depth == result.shape.size(), "tensor: the nested sequence is ragged (an element at "
+             "depth ", depth, " where shape ", result.shape, " was expected)");
+    DType dtype;
+    if (PyBool_Check(data)) dtype = DType::kBool;
+    else if (PyLong_Check(data)) dtype = DType::kInt64;
+    else if (PyFloat_Check(data)) dtype = default_dtype();
+    else if (is_tensor(data) && as_tensor(data).numel() == 1) dtype = as_tensor(data).dtype();
+    else fail(ErrorKind::kType, "tensor: cannot make an element from ", Py_TYPE(data)->tp_name);
+    result.dtype = result.dtype == DType::kUndefined ? dtype : promote(result.dtype, dtype);
+    return;
+  }
+  const Py_ssize_t n = PySequence_Fast_GET_SIZE(data);
+  if (depth == result.shape.size()) {
+    CR_CHECK(result.dtype == DType::kUndefined, "tensor: the nested sequence is ragged (a sequence "
+             "at depth ", depth, " where shape ", result.shape, " was expected)");
+    result.shape.push_back(n);
+  }
+  CR_CHECK(result.shape[depth] == n, "tensor: the nested sequence is ragged (expected ",
+           result.shape[depth], " elements at depth ", depth, ", got ", n, ")");
+  for (Py_ssize_t i = 0; i < n; ++i) survey(PySequence_Fast_GET_ITEM(data, i), depth + 1, result);
+}
+
+template <class T>
+void fill(PyObject* data, T*& out) {
+  if (is_nested(data)) {
+    const Py_ssize_t n = PySequence_Fast_GET_SIZE(data);
+    for (Py_ssize_t i = 0; i < n; ++i) fill(PySequence_Fast_GET_ITEM(data, i), out);
+  } else if (is_tensor(data)) {
+    *out++ = is_floating(as_tensor(data).dtype()) ? static_cast<T>(item_double(as_tensor(data)))
+                                                  : static_cast<T>(item_int(as_tensor(data)));
+  } else if (PyFloat_Check(data)) {
+    *out++ = static_cast<T>(PyFloat_AS_DOUBLE(data));
+  } else {
+    *out++ = static_cast<T>(int_from_object(data, "tensor"));
+  }
+}
+
+// From a number or nested lists of numbers; undefined when the data holds anything else.
+Tensor from_nested(py::handle data, py::handle dtype) {
+  Survey result;
+  survey(data.ptr(), 0, result);
+  DType wanted = result.dtype == DType::kUndefined ? default_dtype() : result.dtype;
+  if (!dtype.is_none()) wanted = dtype_from_object(dtype.ptr());
+  // A float stored as an integer is truncated in range; NaN and infinity have no integer.
+  Tensor tensor = Tensor::empty(result.shape, result.dtype == DType::kUndefined ? wanted : result.dtype);
+  if (is_floating(tensor.dtype()) && wanted == DType::kFloat64) {
+    tensor = Tensor::empty(result.shape, wanted);  // Python floats keep all their digits
+  }
+  dispatch(tensor.dtype(), [&](auto tag) {
+    auto* out = tensor.data<typename decltype(tag)::type>();
+    fill(data.ptr(), out);
+  });
+  return OP(to)(tensor, wanted);
+}
+
+template <class T>
+py::object nested_list(const T* data, const Tensor& tensor, int dim) {
+  if (dim == tensor.rank()) {
+    if constexpr (std::is_same_v<T, bool>) return py::bool_(*data);
+    else if constexpr (std::is_floating_point_v<T>) return py::float_(static_cast<double>(*data));
+    else return py::int_(static_cast<int64_t>(*data));
+  }
+  py::list list(tensor.shape()[dim]);
+  for (int64_t i = 0; i < tensor.shape()[dim]; ++i) {
+    list[i] = nested_list(data + i * tensor.strides()[dim], tensor, dim + 1);
+  }
+  return list;
+}
+
+}  // namespace
+
+void bind_interop(py::module_& m) {
+  m.def("from_numpy", [](const py::array& array) { return from_numpy(array); }, py::arg("array"),
+        R"(Tensor on the memory of a NumPy array: writes are seen on both sides.
+
+A read-only array gives a tensor that refuses in-place writes.
+
+Raises:
+    TypeError: for dtypes chainrule does not have and for foreign byte order.
+
+Example:
+    >>> import numpy as np
+    >>> a = np.zeros(2, np.float32)
+    >>> cr.from_numpy(a).fill_(1)
+    tensor([1., 1.])
+    >>> a
+    array([1., 1.], dtype=float32)
+)");
+  m.def("_to_numpy", &to_numpy);
+  m.def("_from_nested", &from_nested);
+  m.def("_to_list", [](const Tensor& tensor) {
+    return dispatch(tensor.dtype(), [&](auto tag) {
+      return nested_list(tensor.data<typename decltype(tag)::type>(), tensor, 0);
+    });
+  });
+}
+
+}  // namespace cr

@@ -1,0 +1,22 @@
+// Host side of the pointwise family: type rules, and iteration of a block function over operands
+// of any layout.
+#pragma once
+
+#include "core/op.h"
+
+namespace cr {
+
+// torch.result_type: tensors with dimensions outrank 0-d tensors, which outrank Python numbers;
+// a lower rank counts only when its category is higher.
+DType result_type(const TensorList& inputs, int from = 0);
+DType float_type(DType dtype);  // itself when floating, else the default dtype
+
+// out[i] = block(in[i]...) over the broadcast shape of out, in parallel. The operands have the
+// dtypes the block expects; `ns_per_element` is the estimated cost that sizes a chunk.
+void run_block(Block block, const Tensor& out, const TensorList& in, const double* params,
+               double ns_per_element);
+
+void infer_pointwise(Call& call);
+void launch_pointwise(Call& call);
+
+}  // namespace cr

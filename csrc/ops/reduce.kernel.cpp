@@ -1,0 +1,271 @@
+// Reductions of the middle axis of [rows, n, inner].
+//
+// Sums of floats are added in blocks: within a block in several accumulators of the element type,
+// across blocks in float64 with Neumaier's compensation, so the error does not grow with n
+// (Higham, "The accuracy of floating point summation", 1993). The order depends on n only, never on
+// threads. inner == 1 is vectorised along the axis, inner > 1 across the columns.
+#include "ops/reduce.kernel.h"
+
+#include "simd/vec.h"
+
+namespace cr {
+namespace CR_ISA {
+namespace {
+
+constexpr int64_t kBlock = 4096;     // elements of one block along a contiguous axis
+constexpr int64_t kBlockRows = 32;   // rows of one block across columns
+constexpr int64_t kColumns = 256;    // columns handled together
+
+// ---------------------------------------------------------------- sums
+
+// A total that keeps what rounding loses.
+struct CompensatedSum {
+  double sum = 0, lost = 0;
+  void add(double x) {
+    const double next = sum + x;
+    // Infinities would make the correction NaN.
+    if (next - next == 0) lost += __builtin_fabs(sum) >= __builtin_fabs(x) ? (sum - next) + x : (x - next) + sum;
+    sum = next;
+  }
+  double result() const { return sum + lost; }
+};
+
+template <class T>
+T block_sum(const T* x, int64_t n) {
+  constexpr int kLane = kLanes<T>;
+  constexpr int kAccumulators = 4;
+  Vec<T> acc[kAccumulators] = {};
+  int64_t i = 0;
+  for (; i + kAccumulators * kLane <= n; i += kAccumulators * kLane) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kAccumulators; ++j) acc[j] += load(x + i + j * kLane);
+  }
+  for (; i + kLane <= n; i += kLane) acc[0] += load(x + i);
+  if (i < n) acc[1] += load_partial(x + i, static_cast<int>(n - i));
+  const Vec<T> total = (acc[0] + acc[1]) + (acc[2] + acc[3]);
+  T lanes[kLane];
+  store(lanes, total);
+  for (int width = kLane / 2; width > 0; width /= 2) {
+    for (int j = 0; j < width; ++j) lanes[j] += lanes[j + width];
+  }
+  return lanes[0];
+}
+
+template <class T>
+void sum_float(const void* input, void* output, const ReduceShape& s) {
+  const T* x = static_cast<const T*>(input);
+  T* out = static_cast<T*>(output);
+  for (int64_t row = s.row_begin; row < s.row_end; ++row) {
+    const T* from = x + row * s.n * s.inner;
+    if (s.inner == 1) {
+      if (s.n <= kBlock) {
+        out[row] = block_sum(from, s.n);
+        continue;
+      }
+      CompensatedSum total;
+      for (int64_t i = 0; i < s.n; i += kBlock) {
+        total.add(block_sum(from + i, s.n - i < kBlock ? s.n - i : kBlock));
+      }
+      out[row] = static_cast<T>(total.result());
+      continue;
+    }
+    for (int64_t c = s.col_begin; c < s.col_end; c += kColumns) {
+      const int64_t width = s.col_end - c < kColumns ? s.col_end - c : kColumns;
+      CompensatedSum total[kColumns];
+      for (int64_t i = 0; i < s.n; i += kBlockRows) {
+        const int64_t end = s.n - i < kBlockRows ? s.n : i + kBlockRows;
+        T block[kColumns] = {};
+        for (int64_t r = i; r < end; ++r) {
+          const T* line = from + r * s.inner + c;
+          for (int64_t j = 0; j < width; ++j) block[j] += line[j];
+        }
+        for (int64_t j = 0; j < width; ++j) total[j].add(block[j]);
+      }
+      for (int64_t j = 0; j < width; ++j) {
+        out[row * s.inner + c + j] = static_cast<T>(total[j].result());
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------- folds
+
+// Op: start(), step(accumulator, value).
+template <class T, class Acc, class Op>
+void fold(const void* input, void* output, const ReduceShape& s) {
+  const T* x = static_cast<const T*>(input);
+  Acc* out = static_cast<Acc*>(output);
+  for (int64_t row = s.row_begin; row < s.row_end; ++row) {
+    const T* from = x + row * s.n * s.inner;
+    if (s.inner == 1) {
+      Acc acc = Op::template start<Acc>(from[0]);
+      for (int64_t i = 0; i < s.n; ++i) acc = Op::step(acc, from[i]);
+      out[row] = acc;
+      continue;
+    }
+    Acc* to = out + row * s.inner;
+    for (int64_t j = s.col_begin; j < s.col_end; ++j) to[j] = Op::template start<Acc>(from[j]);
+    for (int64_t i = 0; i < s.n; ++i) {
+      const T* line = from + i * s.inner;
+      for (int64_t j = s.col_begin; j < s.col_end; ++j) to[j] = Op::step(to[j], line[j]);
+    }
+  }
+}
+
+struct SumInt {
+  template <class Acc, class T>
+  static Acc start(T) { return 0; }
+  static int64_t step(int64_t a, int64_t x) {
+    return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(x));
+  }
+};
+struct Prod {
+  template <class Acc, class T>
+  static Acc start(T) { return 1; }
+  static float step(float a, float x) { return a * x; }
+  static double step(double a, double x) { return a * x; }
+  static int64_t step(int64_t a, int64_t x) {
+    return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(x));
+  }
+};
+// NaN wins: x != x is true for it only.
+struct Max {
+  template <class Acc, class T>
+  static Acc start(T x) { return x; }
+  template <class T>
+  static T step(T a, T x) { return x > a || x != x ? x : a; }
+};
+struct Min {
+  template <class Acc, class T>
+  static Acc start(T x) { return x; }
+  template <class T>
+  static T step(T a, T x) { return x < a || x != x ? x : a; }
+};
+struct Any {
+  template <class Acc, class T>
+  static Acc start(T) { return false; }
+  template <class T>
+  static bool step(bool a, T x) { return a || x != T(0); }
+};
+struct All {
+  template <class Acc, class T>
+  static Acc start(T) { return true; }
+  template <class T>
+  static bool step(bool a, T x) { return a && x != T(0); }
+};
+
+// Largest element of a contiguous row, by several independent accumulators.
+template <class T, class Op>
+void extreme_float(const void* input, void* output, const ReduceShape& s) {
+  constexpr int kLane = kLanes<T>;
+  if (s.inner != 1 || s.n < 2 * kLane) return fold<T, T, Op>(input, output, s);
+  const T* x = static_cast<const T*>(input);
+  T* out = static_cast<T*>(output);
+  for (int64_t row = s.row_begin; row < s.row_end; ++row) {
+    const T* from = x + row * s.n;
+    Vec<T> best = load(from);
+    Mask<T> nan = best != best;
+    int64_t i = kLane;
+    const auto step = [&](Vec<T> v) {
+      nan |= v != v;
+      if constexpr (__is_same(Op, Max)) best = v > best ? v : best;
+      else best = v < best ? v : best;
+    };
+    for (; i + kLane <= s.n; i += kLane) step(load(from + i));
+    step(load(from + s.n - kLane));  // overlaps; a maximum does not mind
+    T lanes[kLane];
+    store(lanes, best);
+    MaskLane<T> nans[kLane];
+    store(nans, nan);
+    T result = lanes[0];
+    MaskLane<T> any = nans[0];
+    for (int j = 1; j < kLane; ++j) {
+      result = Op::step(result, lanes[j]);
+      any |= nans[j];
+    }
+    out[row] = any ? static_cast<T>(__builtin_nan("")) : result;
+  }
+}
+
+// Index of the first extreme element; a NaN counts as the extreme.
+template <class T, class Op>
+void arg_extreme(const void* input, void* output, const ReduceShape& s) {
+  const T* x = static_cast<const T*>(input);
+  int64_t* out = static_cast<int64_t*>(output);
+  for (int64_t row = s.row_begin; row < s.row_end; ++row) {
+    for (int64_t j = s.col_begin; j < s.col_end; ++j) {
+      const T* from = x + row * s.n * s.inner + j;
+      T best = from[0];
+      int64_t at = 0;
+      for (int64_t i = 1; i < s.n && best == best; ++i) {
+        const T value = from[i * s.inner];
+        const bool better = __is_same(Op, Max) ? value > best : value < best;
+        if (better || value != value) {
+          best = value;
+          at = i;
+        }
+      }
+      out[row * s.inner + j] = at;
+    }
+  }
+}
+
+// ---------------------------------------------------------------- running sums
+
+template <class T, bool Product>
+void cumulate(const void* input, void* output, const ReduceShape& s) {
+  using Acc = std::conditional_t<std::is_same_v<T, float>, double, T>;
+  const T* x = static_cast<const T*>(input);
+  T* out = static_cast<T*>(output);
+  for (int64_t row = s.row_begin; row < s.row_end; ++row) {
+    for (int64_t j = s.col_begin; j < s.col_end; ++j) {
+      const int64_t base = row * s.n * s.inner + j;
+      Acc acc = Product ? 1 : 0;
+      for (int64_t i = 0; i < s.n; ++i) {
+        const T value = x[base + i * s.inner];
+        if constexpr (std::is_integral_v<T>) {
+          acc = Product ? Prod::step(acc, value) : SumInt::step(acc, value);
+        } else {
+          acc = Product ? acc * value : acc + value;
+        }
+        out[base + i * s.inner] = static_cast<T>(acc);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+#define CR_ALL_TYPES(K) \
+  { K(bool), K(uint8_t), K(int8_t), K(int16_t), K(int32_t), K(int64_t), K(float), K(double) }
+#define CR_MAX(T) fold<T, T, Max>
+#define CR_MIN(T) fold<T, T, Min>
+#define CR_ARGMAX(T) arg_extreme<T, Max>
+#define CR_ARGMIN(T) arg_extreme<T, Min>
+#define CR_ANY(T) fold<T, bool, Any>
+#define CR_ALL(T) fold<T, bool, All>
+
+extern const ReduceTable reduce_table;
+const ReduceTable reduce_table = {
+    {
+        {nullptr, nullptr, nullptr, nullptr, nullptr, fold<int64_t, int64_t, SumInt>,
+         sum_float<float>, sum_float<double>},
+        {nullptr, nullptr, nullptr, nullptr, nullptr, fold<int64_t, int64_t, Prod>,
+         fold<float, float, Prod>, fold<double, double, Prod>},
+        {CR_MAX(bool), CR_MAX(uint8_t), CR_MAX(int8_t), CR_MAX(int16_t), CR_MAX(int32_t),
+         CR_MAX(int64_t), extreme_float<float, Max>, extreme_float<double, Max>},
+        {CR_MIN(bool), CR_MIN(uint8_t), CR_MIN(int8_t), CR_MIN(int16_t), CR_MIN(int32_t),
+         CR_MIN(int64_t), extreme_float<float, Min>, extreme_float<double, Min>},
+        CR_ALL_TYPES(CR_ARGMAX),
+        CR_ALL_TYPES(CR_ARGMIN),
+        CR_ALL_TYPES(CR_ANY),
+        CR_ALL_TYPES(CR_ALL),
+    },
+    {nullptr, nullptr, nullptr, nullptr, nullptr, cumulate<int64_t, false>,
+     cumulate<float, false>, cumulate<double, false>},
+    {nullptr, nullptr, nullptr, nullptr, nullptr, cumulate<int64_t, true>, cumulate<float, true>,
+     cumulate<double, true>},
+};
+
+}  // namespace CR_ISA
+}  // namespace cr

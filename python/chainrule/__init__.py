@@ -1,0 +1,72 @@
+"""Deep learning on CPUs: tensors, gradients of any order and neural networks in a few megabytes.
+
+Names and meanings follow torch:
+
+    >>> import chainrule as cr
+    >>> x = cr.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x**2).sum().backward()
+    >>> x.grad
+    tensor([2., 4., 6.])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+
+from ._core import *  # noqa: F403
+from ._core import Tensor
+from ._core import _version as _core_version
+from ._functions import *  # noqa: F403
+from ._printing import set_printoptions
+from .autograd.mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .random import (
+    Generator,
+    bernoulli,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
+)
+
+from . import _tensor, autograd, random  # noqa: I001  (the last ones: they attach methods to Tensor)
+
+if TYPE_CHECKING:
+    from . import config, data, io, nn, optim, testing, utils
+    from .io import load, save
+
+__version__ = _core_version()
+
+# Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
+_LAZY_MODULES = ("config", "data", "io", "nn", "optim", "testing", "utils")
+_LAZY_NAMES = {
+    "load": "io",
+    "save": "io",
+    "load_file": "io",
+    "save_file": "io",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _LAZY_MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _LAZY_NAMES:
+        return getattr(import_module(f".{_LAZY_NAMES[name]}", __name__), name)
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES})

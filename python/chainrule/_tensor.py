@@ -1,0 +1,379 @@
+"""Methods of Tensor that are written in Python. Importing this module attaches them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from . import _core, _functions, _printing, random
+from ._core import Tensor, dtype
+from .autograd import engine
+
+_hook_ids = itertools.count(1)
+
+
+class RemovableHandle:
+    """What registering a hook returns; ``remove()`` takes the hook off again."""
+
+    def __init__(self, remove: Callable[[], None]) -> None:
+        self._remove: Callable[[], None] | None = remove
+
+    def remove(self) -> None:
+        """Take the hook off; a second call does nothing."""
+        if self._remove is not None:
+            self._remove()
+            self._remove = None
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+class _TensorMethods:
+    """The namespace whose functions become methods of Tensor."""
+
+    # ------------------------------------------------------------ gradients
+
+    def backward(
+        self: Any,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add gradients of this tensor to the leaves it depends on; see autograd.backward.
+
+        Example:
+            >>> x = cr.tensor(3.0, requires_grad=True)
+            >>> (x * x).backward()
+            >>> x.grad
+            tensor(6.)
+        """
+        engine.backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def requires_grad_(self: Any, requires_grad: bool = True) -> Tensor:
+        """Set whether gradients are wanted; returns the tensor itself."""
+        self.requires_grad = requires_grad
+        return self  # type: ignore[no-any-return]
+
+    def detach_(self: Any) -> Tensor:
+        """Cut this tensor off from its gradient history, in place."""
+        _core._detach_(self)
+        return self  # type: ignore[no-any-return]
+
+    def register_hook(self: Any, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call ``hook(grad)`` when this tensor's gradient is known; a result replaces it."""
+        identity = _core._register_hook(self, hook)
+        return RemovableHandle(lambda: _core._remove_hook(self, identity))
+
+    def register_post_accumulate_grad_hook(
+        self: Any, hook: Callable[[Tensor], None]
+    ) -> RemovableHandle:
+        """Call ``hook(tensor)`` after a backward has added to this leaf's ``.grad``."""
+        import weakref
+
+        identity = next(_hook_ids)
+        reference = weakref.ref(self)
+
+        def call() -> None:
+            leaf = reference()
+            if leaf is not None:
+                hook(leaf)
+
+        _core._register_post_accumulate_hook(self, call, identity)
+        return RemovableHandle(lambda: _core._remove_post_accumulate_hook(self, identity))
+
+    def retain_grad(self: Any) -> None:
+        """Keep the gradient of this non-leaf in ``.grad``."""
+        _core._retain_grad(self)
+
+    @property
+    def retains_grad(self: Any) -> bool:
+        """Whether ``retain_grad`` was called on this non-leaf."""
+        return _core._retains_grad(self)  # type: ignore[no-any-return]
+
+    @property
+    def grad_fn(self: Any) -> Any:
+        """The entry of the tape that made this tensor; None for leaves."""
+        return _core._grad_fn(self)
+
+    def is_inference(self: Any) -> bool:
+        """Whether the tensor was made under ``inference_mode``."""
+        return _core._is_inference(self)  # type: ignore[no-any-return]
+
+    # ------------------------------------------------------------ NumPy and Python
+
+    def numpy(self: Any, *, force: bool = False) -> Any:
+        """NumPy array on the same memory (``force=True`` detaches first).
+
+        Raises:
+            RuntimeError: when the tensor requires a gradient.
+        """
+        if self.requires_grad and not force:
+            raise RuntimeError(
+                "numpy: the tensor requires a gradient, which NumPy would lose; "
+                "use .detach().numpy()"
+            )
+        return _core._to_numpy(self)
+
+    def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+        import numpy as np
+
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"cannot convert {self.dtype} to {dtype} without a copy")
+            return array.astype(dtype)
+        return np.array(array) if copy else array
+
+    @property
+    def __array_interface__(self: Any) -> Any:
+        return {**self.numpy().__array_interface__}
+
+    __array_priority__ = 1000  # np_array + tensor asks the tensor
+
+    def __array_ufunc__(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """NumPy's operators on a tensor give a tensor; other ufuncs see a plain array."""
+        operator = _UFUNC_OPERATORS.get(ufunc.__name__)
+        if method != "__call__" or kwargs or operator is None:
+            if any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
+                raise TypeError(
+                    f"np.{ufunc.__name__}: a tensor that requires a gradient would lose it; "
+                    "use the chainrule function or .detach()"
+                )
+            arrays = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
+            return getattr(ufunc, method)(*arrays, **kwargs)
+        return operator(*[x if isinstance(x, Tensor) else _functions.tensor(x) for x in inputs])
+
+    def tolist(self: Any) -> Any:
+        """The elements as nested lists of Python numbers (a number for a 0-d tensor)."""
+        return _core._to_list(self)
+
+    def __iter__(self: Any) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(_functions.unbind(self))
+
+    def __contains__(self: Any, element: Any) -> bool:
+        return bool((self == element).any())
+
+    def __reversed__(self: Any) -> Tensor:
+        return self.flip(0) if self.ndim else self  # type: ignore[no-any-return]
+
+    def __format__(self: Any, spec: str) -> str:
+        return format(self.item(), spec) if self.ndim == 0 and spec else str(self)
+
+    def __round__(self: Any, ndigits: int = 0) -> Tensor:
+        if ndigits == 0:
+            return self.round()  # type: ignore[no-any-return]
+        return (self * 10.0**ndigits).round() / 10.0**ndigits  # type: ignore[no-any-return]
+
+    def __repr__(self: Any, *, tensor_contents: str | None = None) -> str:
+        return _printing.tensor_repr(self)
+
+    def __reduce_ex__(self: Any, protocol: int) -> Any:
+        return (
+            _rebuild,
+            (type(self), self.detach().clone().numpy(), self.requires_grad and self.is_leaf, self.__dict__),
+        )
+
+    def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
+        """A copy without gradient history; of a leaf, also with its gradient."""
+        import copy
+
+        if id(self) in memo:
+            return memo[id(self)]  # type: ignore[no-any-return]
+        leaf = self.is_leaf
+        copied: Tensor = _core._make_subclass(
+            type(self), self.detach().clone(), leaf and self.requires_grad
+        )
+        memo[id(self)] = copied
+        if leaf and self.grad is not None:
+            copied.grad = copy.deepcopy(self.grad, memo)
+        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return copied
+
+    # ------------------------------------------------------------ conversion
+
+    def to(self: Any, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False) -> Tensor:
+        """Convert to another dtype, or to the dtype of another tensor; the device is the CPU.
+
+        Example:
+            >>> cr.tensor([1, 2]).to(cr.float32)
+            tensor([1., 2.])
+        """
+        for arg in args:
+            if isinstance(arg, Tensor):
+                dtype = arg.dtype
+            elif isinstance(arg, str) or arg is None or type(arg).__name__ == "device":
+                device = arg
+            elif isinstance(arg, bool):
+                continue
+            else:
+                dtype = arg
+        _functions._check_device(device)
+        result: Tensor = self if dtype is None else _core.to(self, dtype)
+        return result.clone() if copy and result is self else result
+
+    def type(self: Any, dtype: Any = None) -> Any:
+        """The dtype's name, or the tensor converted to a dtype."""
+        return str(self.dtype) if dtype is None else self.to(dtype)
+
+    def type_as(self: Any, other: Tensor) -> Tensor:
+        """Convert to the dtype of another tensor."""
+        return _core.to(self, other.dtype)  # type: ignore[no-any-return]
+
+    def cpu(self: Any) -> Tensor:
+        """The tensor itself: it lives on the CPU."""
+        return self  # type: ignore[no-any-return]
+
+    def cuda(self: Any, *_: Any, **__: Any) -> Tensor:
+        """Raise: chainrule computes on the CPU only."""
+        raise RuntimeError("cuda: chainrule computes on the CPU only; leave the tensor where it is")
+
+    @property
+    def device(self: Any) -> str:
+        """'cpu'."""
+        return "cpu"
+
+    # ------------------------------------------------------------ forms of ops
+
+    def max(self: Any, dim: Any = None, keepdim: bool = False, *, axis: int | None = None) -> Any:
+        """Largest element, or values and indices along ``dim``; see chainrule.max."""
+        return _functions.max(self, dim, keepdim, axis=axis)
+
+    def min(self: Any, dim: Any = None, keepdim: bool = False, *, axis: int | None = None) -> Any:
+        """Smallest element, or values and indices along ``dim``; see chainrule.min."""
+        return _functions.min(self, dim, keepdim, axis=axis)
+
+    def where(self: Any, condition: Tensor, other: Any) -> Tensor:
+        """This tensor where ``condition`` holds, ``other`` elsewhere."""
+        return _core.where(condition, self, other)  # type: ignore[no-any-return]
+
+    def view(self: Any, *shape: Any) -> Tensor:
+        """Another shape on the same memory; see chainrule.view."""
+        return _core.view(self, *shape)  # type: ignore[no-any-return]
+
+    def view_as(self: Any, other: Tensor) -> Tensor:
+        """View with the shape of another tensor."""
+        return _core.view(self, other.shape)  # type: ignore[no-any-return]
+
+    def reshape_as(self: Any, other: Tensor) -> Tensor:
+        """Reshape to the shape of another tensor."""
+        return _core.reshape(self, other.shape)  # type: ignore[no-any-return]
+
+    def expand_as(self: Any, other: Tensor) -> Tensor:
+        """Expand to the shape of another tensor."""
+        return _core.expand(self, other.shape)  # type: ignore[no-any-return]
+
+    def copy_(self: Any, src: Any, non_blocking: bool = False) -> Tensor:
+        """Overwrite with the values of ``src``, broadcast and converted."""
+        return _core.copy_(self, src)  # type: ignore[no-any-return]
+
+    def zero_(self: Any) -> Tensor:
+        """Set all elements to 0."""
+        return _core.fill_(self, 0)  # type: ignore[no-any-return]
+
+    def new_tensor(self: Any, data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        """Make a tensor of this tensor's dtype from data."""
+        return _functions.tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def new_zeros(self: Any, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        """Zeros of a shape, with this tensor's dtype."""
+        return _core.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+
+    def new_ones(self: Any, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        """Ones of a shape, with this tensor's dtype."""
+        return _core.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+
+    def new_empty(self: Any, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        """Uninitialised memory of a shape, with this tensor's dtype."""
+        return _core.empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+
+    def new_full(self: Any, size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        """One value in a shape, with this tensor's dtype."""
+        return _core.full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+
+    def __dir__(self: Any) -> list[str]:
+        return sorted({*dir(type(self)), *self.__dict__})
+
+
+def _conversion(name: str, target: dtype) -> Callable[[Tensor], Tensor]:
+    def convert(self: Tensor) -> Tensor:
+        return _core.to(self, target)  # type: ignore[no-any-return]
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = f"Convert to {target.name}."
+    return convert
+
+
+def _rebuild(kind: Any, array: Any, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
+    tensor = _core._make_subclass(kind, _functions.tensor(array), requires_grad)
+    tensor.__dict__.update(attributes)
+    return tensor  # type: ignore[no-any-return]
+
+
+_UFUNC_OPERATORS: dict[str, Any] = {
+    "add": _core.add,
+    "subtract": _core.sub,
+    "multiply": _core.mul,
+    "divide": _core.div,
+    "floor_divide": _core.floor_divide,
+    "remainder": _core.remainder,
+    "power": _core.pow,
+    "matmul": getattr(_core, "matmul", None),
+    "equal": _core.eq,
+    "not_equal": _core.ne,
+    "less": _core.lt,
+    "less_equal": _core.le,
+    "greater": _core.gt,
+    "greater_equal": _core.ge,
+    "bitwise_and": _core.bitwise_and,
+    "bitwise_or": _core.bitwise_or,
+    "bitwise_xor": _core.bitwise_xor,
+    "left_shift": _core.bitwise_left_shift,
+    "right_shift": _core.bitwise_right_shift,
+}
+
+# Functions of _functions and random whose first argument is a tensor are methods too.
+_AS_METHODS = (
+    "allclose", "argwhere", "broadcast_to", "chunk", "diag", "equal", "isclose",
+    "movedim", "roll", "split", "swapaxes", "tensor_split", "tile", "tril", "triu", "unbind",
+    "unflatten",
+)  # fmt: skip
+_CONVERSIONS = {
+    "bool": _core.bool, "byte": _core.uint8, "char": _core.int8, "short": _core.int16,
+    "int": _core.int32, "long": _core.int64, "float": _core.float32, "double": _core.float64,
+}  # fmt: skip
+_ALIASES = {"subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
+            "absolute": "abs", "negative": "neg", "clip": "clamp", "greater": "gt",
+            "greater_equal": "ge", "less": "lt", "less_equal": "le", "not_equal": "ne",
+            "swapdims": "transpose", "fix": "trunc", "arcsin": "asin", "arccos": "acos",
+            "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh",
+            "arctanh": "atanh", "ravel": "flatten"}  # fmt: skip
+
+
+def _attach() -> None:
+    import chainrule
+
+    for name, member in vars(_TensorMethods).items():
+        if name not in ("__module__", "__dict__", "__weakref__", "__doc__"):
+            setattr(Tensor, name, member)
+    for name in _AS_METHODS:
+        setattr(Tensor, name, getattr(_functions, name))
+    for name in random.METHODS:
+        setattr(Tensor, name, getattr(random, name))
+    for name, target in _CONVERSIONS.items():
+        setattr(Tensor, name, _conversion(name, target))
+    for alias, name in _ALIASES.items():
+        setattr(Tensor, alias, getattr(Tensor, name))
+        if not hasattr(chainrule, alias):
+            setattr(chainrule, alias, getattr(_core, name))
+        if hasattr(Tensor, name + "_"):
+            setattr(Tensor, alias + "_", getattr(Tensor, name + "_"))
+
+
+_attach()
