@@ -230,10 +230,12 @@ def test_predict_reads_colour_transparency_and_16_bits(trained, capsys, tmp_path
 def test_info_describes_the_build(capsys):
     code, out, err = run(capsys, "info")
     assert (code, err) == (0, "")
-    rows = dict(line.split(maxsplit=1) for line in out.splitlines())
-    assert rows["chainrule"] == cr.__version__
+    rows = {line[:16].rstrip(): line[17:] for line in out.splitlines()}
+    assert rows["version"] == cr.__version__
+    assert rows["instruction set"] in ("baseline", "v3", "v4")
+    assert rows["threads"].startswith(f"{cr.get_num_threads()} (")
     assert rows["numpy"] == np.__version__
-    assert int(rows["threads"].split()[0]) == cr.get_num_threads()
+    assert all(rows.values())
 
 
 @pytest.mark.parametrize(
