@@ -1,0 +1,67 @@
+// The optimizers' contract between host code (optim.cpp) and kernels (optim.kernel.cpp).
+//
+// A kernel updates n neighbouring elements of one parameter and of its state. Every element is
+// computed alone and in the same way wherever it stands, so how a tensor is cut into ranges does
+// not show in the result.
+#pragma once
+
+#include <cstdint>
+
+#include "core/isa.h"
+
+namespace cr {
+
+constexpr int kMaxStepStates = 3;
+
+struct StepRange {
+  void* param;
+  const void* grad;
+  void* state[kMaxStepStates];  // what the algorithm remembers per element
+  int64_t n;
+};
+
+// The gradient every algorithm starts from: (maximize ? -grad : grad) + weight_decay * param.
+struct StepGradient {
+  double weight_decay;
+  bool maximize;
+};
+
+struct SgdStep {  // state: momentum buffer (unless momentum is 0)
+  StepGradient gradient;
+  double lr, momentum, dampening;
+  bool nesterov;
+};
+
+struct AdamStep {  // state: mean, mean square, with amsgrad the largest mean square
+  StepGradient gradient;
+  double shrink;  // of the parameter before the step: decoupled weight decay
+  double beta1, beta2, eps;
+  double step_size;   // lr / (1 - beta1^t)
+  double root_scale;  // 1 / sqrt(1 - beta2^t)
+  bool amsgrad;
+};
+
+struct RmspropStep {  // state: mean square, [mean if centered], [momentum buffer if momentum]
+  StepGradient gradient;
+  double lr, alpha, eps, momentum;
+  bool centered;
+};
+
+struct AdagradStep {  // state: sum of squares
+  StepGradient gradient;
+  double step_size, eps;  // step_size = lr / (1 + (t - 1) lr_decay)
+};
+
+template <class Step>
+using StepKernel = void (*)(const StepRange& range, const Step& step);
+
+// [0] is float32, [1] float64.
+struct OptimTable {
+  StepKernel<SgdStep> sgd[2];
+  StepKernel<AdamStep> adam[2];
+  StepKernel<RmspropStep> rmsprop[2];
+  StepKernel<AdagradStep> adagrad[2];
+};
+CR_KERNEL_TABLE(OptimTable, optim_table)
+
+}  // namespace cr
