@@ -81,6 +81,13 @@ struct LogSigmoid {
   }
 };
 
+struct BoundedLog {
+  template <class V>
+  V operator()(V x) const {
+    return max_or_b(V{} - Lane<V>(100), log(x));
+  }
+};
+
 // --- Gamma function
 // -------------------------------------------------------------------------------
 
@@ -318,6 +325,7 @@ constexpr PointwiseEntry kEntries[] = {
     unary<Atanh, kFloats>("atanh"),
     unary<Sigmoid, kFloats>("sigmoid"),
     unary<LogSigmoid, kFloats>("log_sigmoid"),
+    unary<BoundedLog, kFloats>("_bounded_log"),
     unary<Erf, kFloats>("erf"),
     unary<Erfc, kFloats>("erfc"),
     unary<Erfinv, kFloats>("erfinv"),
