@@ -1,0 +1,721 @@
+"""The functions behind the modules of chainrule.nn, without their parameters.
+
+Functions that are one operation of the core come from there; what is written here only combines
+operations, or gives one the arguments torch gives it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import chainrule as cr
+from chainrule import Tensor, _core
+from chainrule._core import (
+    log_sigmoid,
+)
+
+logsigmoid = log_sigmoid
+
+
+# -------------------------------------------------------------------- activations
+
+
+def _in_place(function: Callable[..., Tensor], input: Tensor, *args: Any) -> Tensor:
+    """Write ``function(input)`` into ``input``; the tape keeps a copy of the values it reads."""
+    values = input.clone() if input.requires_grad else input
+    return input.copy_(function(values, *args))
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``max(input, 0)`` elementwise.
+
+    Args:
+        input: any shape.
+        inplace: write the result into ``input``.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.relu(cr.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    return input.relu_() if inplace else _core.relu(input)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """Return ``input`` where positive, ``negative_slope * input`` elsewhere.
+
+    Args:
+        input: any shape, floating dtype.
+        negative_slope: the slope for negative inputs.
+        inplace: write the result into ``input``.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.leaky_relu(cr.tensor([-1.0, 2.0]), 0.1)
+        tensor([-0.1000,  2.0000])
+    """
+    if inplace:
+        return _in_place(_core.leaky_relu, input, negative_slope)
+    return _core.leaky_relu(input, negative_slope)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """Return ``input`` where positive, ``alpha * (exp(input) - 1)`` elsewhere.
+
+    Args:
+        input: any shape, floating dtype.
+        alpha: minus the limit for large negative inputs.
+        inplace: write the result into ``input``.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.elu(cr.tensor([-1.0, 2.0]))
+        tensor([-0.6321,  2.0000])
+    """
+    return _in_place(_core.elu, input, alpha) if inplace else _core.elu(input, alpha)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """Return ``input * Phi(input)``, Phi being the standard normal distribution function.
+
+    Args:
+        input: any shape, floating dtype.
+        approximate: ``"none"`` (by erf) or ``"tanh"``.
+
+    Raises:
+        ValueError: another ``approximate``.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.gelu(cr.tensor([-1.0, 2.0]))
+        tensor([-0.1587,  1.9545])
+    """
+    return _core.gelu(input, approximate=approximate)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``input * sigmoid(input)``, also called swish.
+
+    Args:
+        input: any shape, floating dtype.
+        inplace: write the result into ``input``.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.silu(cr.tensor([-1.0, 2.0]))
+        tensor([-0.2689,  1.7616])
+    """
+    return _in_place(_core.silu, input) if inplace else _core.silu(input)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``input * tanh(softplus(input))``.
+
+    Args:
+        input: any shape, floating dtype.
+        inplace: write the result into ``input``.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.mish(cr.tensor([-1.0, 2.0]))
+        tensor([-0.3034,  1.9440])
+    """
+    return _in_place(_core.mish, input) if inplace else _core.mish(input)
+
+
+def _stated_dim(op: str, input: Tensor, dim: int | None) -> int:
+    if dim is None:
+        raise ValueError(
+            f"{op}: dim is not given (input of shape {tuple(input.shape)}); "
+            "expected the dimension whose probabilities sum to one, such as dim=-1"
+        )
+    return dim
+
+
+def softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None) -> Tensor:
+    """Return ``exp(x_i) / sum_j exp(x_j)`` along a dimension.
+
+    Args:
+        input: any shape, floating dtype.
+        dim: the dimension that sums to one.
+        dtype: cast the input to it first.
+
+    Raises:
+        ValueError: ``dim`` is None.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.softmax(cr.tensor([1.0, 1.0]), dim=0)
+        tensor([0.5000, 0.5000])
+    """
+    dim = _stated_dim("softmax", input, dim)
+    return cr.softmax(input if dtype is None else input.to(dtype), dim)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None) -> Tensor:
+    """Return ``log(softmax(input, dim))``, without overflow.
+
+    Args:
+        input: any shape, floating dtype.
+        dim: the dimension along which the probabilities sum to one.
+        dtype: cast the input to it first.
+
+    Raises:
+        ValueError: ``dim`` is None.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.log_softmax(cr.tensor([1.0, 1.0]), dim=0)
+        tensor([-0.6931, -0.6931])
+    """
+    dim = _stated_dim("log_softmax", input, dim)
+    return cr.log_softmax(input if dtype is None else input.to(dtype), dim)
+
+
+# -------------------------------------------------------------------- convolution and pooling
+
+
+def _conv_padding(
+    op: str, weight: Tensor, padding: Any, stride: Any, dilation: int | Sequence[int]
+) -> Any:
+    """Return ``"same"`` and ``"valid"`` as numbers: before and after each dimension."""
+    if padding == "valid":
+        return 0
+    if padding != "same":
+        raise ValueError(f"{op}: padding is 'same', 'valid' or ints (got {padding!r})")
+    steps = [stride] if isinstance(stride, int) else stride
+    if any(step != 1 for step in steps):
+        raise ValueError(f"{op}: padding='same' needs stride 1 (got stride={stride})")
+    sides = []
+    for d, kernel in enumerate(weight.shape[2:]):
+        total = (dilation if isinstance(dilation, int) else dilation[d]) * (kernel - 1)
+        sides += [total // 2, total - total // 2]
+    return sides
+
+
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | str | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Slide a bank of kernels over sequences (cross-correlation).
+
+    Args:
+        input: ``(N, C, L)`` or ``(C, L)``, floating dtype.
+        weight: ``(O, C // groups, K)``, the same dtype.
+        bias: ``(O,)`` or None.
+        stride: step of the kernel.
+        padding: zeros at both ends, ``(before, after)``, ``"same"`` (stride 1 only) or
+            ``"valid"``.
+        dilation: distance between kernel elements.
+        groups: channels are convolved in this many separate groups.
+
+    Returns:
+        ``(N, O, M)`` with ``M = (L + 2 padding - dilation (K - 1) - 1) // stride + 1``.
+
+    Raises:
+        ValueError: sizes do not fit, or the kernel is larger than the padded input.
+
+    Example:
+        >>> import chainrule as cr
+        >>> x, w = cr.tensor([[1.0, 2.0, 4.0]]), cr.tensor([[[-1.0, 1.0]]])
+        >>> cr.nn.functional.conv1d(x, w)
+        tensor([[1., 2.]])
+    """
+    if isinstance(padding, str):
+        padding = _conv_padding("conv1d", weight, padding, stride, dilation)
+    return _core.conv1d(input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | str | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Slide a bank of kernels over images (cross-correlation).
+
+    Args:
+        input: ``(N, C, H, W)`` or ``(C, H, W)``, floating dtype.
+        weight: ``(O, C // groups, R, S)``, the same dtype.
+        bias: ``(O,)`` or None.
+        stride: step of the kernel, an int or a pair, as the next two.
+        padding: zeros on all sides, ``(top, bottom, left, right)``, ``"same"`` (stride 1 only)
+            or ``"valid"``.
+        dilation: distance between kernel elements.
+        groups: channels are convolved in this many separate groups.
+
+    Returns:
+        ``(N, O, P, Q)`` with ``P = (H + 2 padding - dilation (R - 1) - 1) // stride + 1`` and Q
+        alike.
+
+    Raises:
+        ValueError: sizes do not fit, or the kernel is larger than the padded input.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.conv2d(cr.ones(1, 3, 3), cr.ones(1, 1, 2, 2))
+        tensor([[[4., 4.],
+                 [4., 4.]]])
+    """
+    if isinstance(padding, str):
+        padding = _conv_padding("conv2d", weight, padding, stride, dilation)
+    return _core.conv2d(input, weight, bias, stride, padding, dilation, groups)
+
+
+def _output_size(input: Tensor, size: Any, rank: int) -> Any:
+    """Return an adaptive pool's output size with None replaced by the input's size."""
+    if size is None or (not isinstance(size, int) and None in size):
+        wanted = [size] * rank if size is None else size
+        own = input.shape[-rank:]
+        return [o if w is None else w for w, o in zip(wanted, own, strict=True)]
+    return size
+
+
+def adaptive_avg_pool1d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
+    """Return the means of windows that cut the input into M parts.
+
+    Args:
+        input: ``(N, C, L)`` or ``(C, L)``, floating dtype.
+        output_size: the length M; None keeps the input's.
+
+    Returns:
+        ``(N, C, M)``.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.adaptive_avg_pool1d(cr.tensor([[1.0, 2.0, 3.0]]), 1)
+        tensor([[2.]])
+    """
+    return _core.adaptive_avg_pool1d(input, _output_size(input, output_size, 1))
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
+    """Return the means of windows that cut the input into P x Q parts.
+
+    Args:
+        input: ``(N, C, H, W)`` or ``(C, H, W)``, floating dtype.
+        output_size: ``(P, Q)`` or an int for both; None keeps the input's.
+
+    Returns:
+        ``(N, C, P, Q)``.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.adaptive_avg_pool2d(cr.zeros(2, 3, 8, 9), (1, None)).shape
+        (2, 3, 1, 9)
+    """
+    return _core.adaptive_avg_pool2d(input, _output_size(input, output_size, 2))
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
+    """Return the maxima of windows that cut the input into M parts.
+
+    Args:
+        input: ``(N, C, L)`` or ``(C, L)``, floating dtype.
+        output_size: the length M; None keeps the input's.
+
+    Returns:
+        ``(N, C, M)``.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.adaptive_max_pool1d(cr.tensor([[1.0, 2.0, 3.0]]), 1)
+        tensor([[3.]])
+    """
+    return _core.adaptive_max_pool1d(input, _output_size(input, output_size, 1))
+
+
+def adaptive_max_pool1d_with_indices(
+    input: Tensor, output_size: int | Sequence[int | None] | None
+) -> tuple[Tensor, Tensor]:
+    """Return the maxima of windows that cut the input into M parts, and where they are.
+
+    Args:
+        input: ``(N, C, L)`` or ``(C, L)``, floating dtype.
+        output_size: the length M; None keeps the input's.
+
+    Returns:
+        ``(N, C, M)`` twice: the maxima, and their places (int64).
+
+    Example:
+        >>> import chainrule as cr
+        >>> x = cr.tensor([[1.0, 2.0, 3.0]])
+        >>> cr.nn.functional.adaptive_max_pool1d_with_indices(x, 1)[1]
+        tensor([[2]])
+    """
+    return _core.adaptive_max_pool1d_with_indices(input, _output_size(input, output_size, 1))
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
+    """Return the maxima of windows that cut the input into P x Q parts.
+
+    Args:
+        input: ``(N, C, H, W)`` or ``(C, H, W)``, floating dtype.
+        output_size: ``(P, Q)`` or an int for both; None keeps the input's.
+
+    Returns:
+        ``(N, C, P, Q)``.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.adaptive_max_pool2d(cr.zeros(2, 3, 8, 9), 2).shape
+        (2, 3, 2, 2)
+    """
+    return _core.adaptive_max_pool2d(input, _output_size(input, output_size, 2))
+
+
+def adaptive_max_pool2d_with_indices(
+    input: Tensor, output_size: int | Sequence[int | None] | None
+) -> tuple[Tensor, Tensor]:
+    """Return the maxima of windows that cut the input into P x Q parts, and where they are.
+
+    Args:
+        input: ``(N, C, H, W)`` or ``(C, H, W)``, floating dtype.
+        output_size: ``(P, Q)`` or an int for both; None keeps the input's.
+
+    Returns:
+        ``(N, C, P, Q)`` twice: the maxima, and their places (int64).
+
+    Example:
+        >>> import chainrule as cr
+        >>> x = cr.arange(4.0).reshape(1, 2, 2)
+        >>> cr.nn.functional.adaptive_max_pool2d_with_indices(x, 1)[1]
+        tensor([[[3]]])
+    """
+    return _core.adaptive_max_pool2d_with_indices(input, _output_size(input, output_size, 2))
+
+
+# -------------------------------------------------------------------- padding
+
+_MODES = ("constant", "reflect", "replicate", "circular")
+
+
+def pad(
+    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Tensor:
+    """Enlarge the last dimensions at both ends.
+
+    Args:
+        input: any shape.
+        pad: ``(before, after)`` of the last dimension, then of the one before it, and so on;
+            negative numbers cut.
+        mode: ``"constant"``, ``"reflect"`` (mirror, the edge not repeated), ``"replicate"`` (the
+            edge repeated) or ``"circular"``.
+        value: what ``"constant"`` fills in; 0 when None.
+
+    Raises:
+        ValueError: an odd number of sizes, more pairs than dimensions, an unknown mode, or a
+            reflection as large as its dimension.
+
+    Example:
+        >>> import chainrule as cr
+        >>> x = cr.tensor([1.0, 2.0, 3.0])
+        >>> cr.nn.functional.pad(x, (1, 2), mode="reflect")
+        tensor([2., 1., 2., 3., 2., 1.])
+    """
+    if mode not in _MODES:
+        raise ValueError(f"pad: mode is one of {_MODES} (got {mode!r})")
+    if mode == "constant":
+        return _core.pad(input, pad, 0.0 if value is None else value)
+    if value not in (None, 0):
+        raise ValueError(f"pad: value belongs to mode='constant' (got mode={mode!r})")
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise ValueError(
+            f"pad: pad has {len(pad)} sizes (got {tuple(pad)} for shape {tuple(input.shape)}); "
+            "expected a pair for each of the last dimensions"
+        )
+    for pair in range(len(pad) // 2):
+        dim = input.ndim - 1 - pair
+        input = _pad_by_index(input, dim, pad[2 * pair], pad[2 * pair + 1], mode)
+    return input
+
+
+def _pad_by_index(input: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:
+    """Enlarge one dimension by repeating some of its slices."""
+    size = input.shape[dim]
+    if before == 0 and after == 0:
+        return input
+    limit = {"reflect": size - 1, "circular": size, "replicate": math.inf if size else 0}[mode]
+    if max(before, after) > limit or size + before + after < 0:
+        raise ValueError(
+            f"pad: {(before, after)} does not fit dimension {dim} in mode {mode!r} "
+            f"(got shape {tuple(input.shape)}); expected at most {limit} on each side"
+        )
+    places = cr.arange(-before, size + after)
+    if mode == "reflect":
+        last = size - 1
+        places = last - (places.abs() - last).abs()
+    elif mode == "replicate":
+        places = places.clamp(0, size - 1)
+    else:
+        places = places % size
+    return input.index_select(dim, places)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """Divide by the p-norm along a dimension: ``input / max(norm(input), eps)``.
+
+    Args:
+        input: any shape, floating dtype.
+        p: the exponent of the norm.
+        dim: the dimension whose norm becomes one.
+        eps: the least divisor.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.normalize(cr.tensor([[3.0, 4.0]]))
+        tensor([[0.6000, 0.8000]])
+    """
+    return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
+
+
+# -------------------------------------------------------------------- losses
+
+
+def _check_shapes(op: str, input: Tensor, target: Tensor) -> None:
+    """A loss never broadcasts."""
+    if input.shape != target.shape:
+        hint = (
+            f"; they hold as many elements: target.reshape{tuple(input.shape)} may be meant"
+            if input.numel() == target.numel()
+            else ""
+        )
+        raise ValueError(
+            f"{op}: input and target differ in shape (got {tuple(input.shape)} and "
+            f"{tuple(target.shape)}); expected equal shapes{hint}"
+        )
+
+
+def _reduce(op: str, loss: Tensor, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return loss.mean()
+    if reduction == "sum":
+        return loss.sum()
+    if reduction == "none":
+        return loss
+    raise ValueError(f"{op}: reduction is 'mean', 'sum' or 'none' (got {reduction!r})")
+
+
+def _weighted(op: str, loss: Tensor, weight: Tensor | None) -> Tensor:
+    """Multiply by a weight that expands to the loss's shape (and never the other way round)."""
+    if weight is None:
+        return loss
+    try:
+        return loss * weight.expand(loss.shape)
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{op}: the weight of shape {tuple(weight.shape)} does not expand to the input's "
+            f"shape {tuple(loss.shape)}"
+        ) from error
+
+
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the mean of ``(input - target)^2``.
+
+    Args:
+        input: any shape.
+        target: the same shape.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: the shapes differ, or an unknown reduction.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.mse_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
+        2.0
+    """
+    _check_shapes("mse_loss", input, target)
+    return _reduce("mse_loss", (input - target).square(), reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the mean of ``|input - target|``.
+
+    Args:
+        input: any shape.
+        target: the same shape.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: the shapes differ, or an unknown reduction.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.l1_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
+        1.0
+    """
+    _check_shapes("l1_loss", input, target)
+    return _reduce("l1_loss", (input - target).abs(), reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
+) -> Tensor:
+    """Return the mean of :func:`l1_loss` with its corner rounded off.
+
+    ``d^2 / (2 beta)`` where ``d = |input - target| < beta``, ``d - beta / 2`` elsewhere.
+
+    Args:
+        input: any shape.
+        target: the same shape.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        beta: where the parabola meets the line; 0 gives :func:`l1_loss`.
+
+    Raises:
+        ValueError: the shapes differ, ``beta`` is negative, or an unknown reduction.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.smooth_l1_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
+        0.75
+    """
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta is at least 0 (got {beta})")
+    if beta == 0:
+        return l1_loss(input, target, reduction=reduction)
+    _check_shapes("smooth_l1_loss", input, target)
+    difference = input - target
+    distance = difference.abs()
+    loss = cr.where(distance < beta, difference.square() * (0.5 / beta), distance - 0.5 * beta)
+    return _reduce("smooth_l1_loss", loss, reduction)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0
+) -> Tensor:
+    """Return the mean of a parabola that goes on as a line, so that outliers count less.
+
+    ``d^2 / 2`` where ``d = |input - target| < delta``, ``delta (d - delta / 2)`` elsewhere.
+
+    Args:
+        input: any shape.
+        target: the same shape.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        delta: where the parabola meets the line.
+
+    Raises:
+        ValueError: the shapes differ, ``delta`` is not positive, or an unknown reduction.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.huber_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
+        1.5
+    """
+    if delta <= 0:
+        raise ValueError(f"huber_loss: delta is above 0 (got {delta})")
+    _check_shapes("huber_loss", input, target)
+    difference = input - target
+    distance = difference.abs()
+    loss = cr.where(distance < delta, difference.square() * 0.5, (distance - 0.5 * delta) * delta)
+    return _reduce("huber_loss", loss, reduction)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """Return the mean of ``-(t log(x) + (1 - t) log(1 - x))``, logarithms at least -100.
+
+    Args:
+        input: any shape, values within [0, 1].
+        target: the same shape.
+        weight: a factor for every element, of a shape that expands to the input's.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: the shapes differ, the input leaves [0, 1], or an unknown reduction.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.binary_cross_entropy(cr.tensor([0.5]), cr.tensor([1.0]))
+        tensor(0.6931)
+    """
+    op = "binary_cross_entropy"
+    _check_shapes(op, input, target)
+    if not bool(((input >= 0) & (input <= 1)).all()):
+        raise ValueError(
+            f"{op}: the input leaves the range between 0 and 1; expected probabilities; for "
+            "scores use binary_cross_entropy_with_logits"
+        )
+    # The gradient of each logarithm is bounded by 1e12, so that 0 and 1 give finite gradients.
+    loss = -(target * _core._bounded_log(input) + (1 - target) * _core._bounded_log(1 - input))
+    loss = _weighted(op, loss, weight)
+    return _reduce(op, loss, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Return the binary cross entropy of ``sigmoid(input)``, without overflow.
+
+    Args:
+        input: any shape: scores before the sigmoid.
+        target: the same shape.
+        weight: a factor for every element, of a shape that expands to the input's.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        pos_weight: a factor for the positive part, of a shape that expands to the input's.
+
+    Raises:
+        ValueError: the shapes differ, a weight does not expand, or an unknown reduction.
+
+    Example:
+        >>> import chainrule as cr
+        >>> cr.nn.functional.binary_cross_entropy_with_logits(cr.zeros(1), cr.tensor([1.0]))
+        tensor(0.6931)
+    """
+    op = "binary_cross_entropy_with_logits"
+    _check_shapes(op, input, target)
+    # With s = sigmoid(x): -w t log(s) - (1 - t) log(1 - s) where log(1 - s) = log(s) - x.
+    positive = log_sigmoid(input)
+    if pos_weight is not None:
+        positive = positive * (_weighted(op, target, pos_weight) + (1 - target))
+    loss = (1 - target) * input - positive
+    return _reduce(op, _weighted(op, loss, weight), reduction)
+
+
+def kl_div(
+    input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
+) -> Tensor:
+    """Return the mean of ``target * (log(target) - input)``, the input being log-probabilities.
+
+    Args:
+        input: any shape.
+        target: the same shape.
+        reduction: ``"batchmean"`` (the sum over the first dimension's size, which is the
+            mathematical definition), ``"mean"``, ``"sum"`` or ``"none"``.
+        log_target: whether the target holds log-probabilities too.
+
+    Raises:
+        ValueError: the shapes differ, or an unknown reduction.
+
+    Example:
+        >>> import chainrule as cr
+        >>> p = cr.tensor([[0.25, 0.75]])
+        >>> cr.nn.functional.kl_div(p.log(), p, reduction="batchmean").item()
+        0.0
+    """
+    _check_shapes("kl_div", input, target)
+    if log_target:
+        loss = target.exp() * (target - input)
+    else:
+        # 0 log 0 is 0, and so is its gradient.
+        log = cr.where(target > 0, target, 1.0).log()
+        loss = cr.where(target > 0, target * log, 0.0) - target * input
+    if reduction == "batchmean":
+        return loss.sum() / (input.shape[0] if input.ndim else 1)
+    return _reduce("kl_div", loss, reduction)
