@@ -1,10 +1,12 @@
 // The OpenMP team, a build option. libgomp has two faults for a library that others share a process
 // with:
-// - After fork() its child waits for threads that are gone. The prepare handler dissolves the forking
+// - After fork() its child waits for threads that are gone. The prepare handler dissolves the
+// forking
 //   thread's team first; parent and child build new ones when they need them.
-// - Its idle threads spin for milliseconds and starve other libraries' threads, unless GOMP_SPINCOUNT
-//   or OMP_WAIT_POLICY says otherwise before anyone loads it. Nothing here can change that, which is
-//   why the default is team_pool.cpp (docs/dev/threads.md).
+// - Its idle threads spin for milliseconds and starve other libraries' threads, unless
+// GOMP_SPINCOUNT
+//   or OMP_WAIT_POLICY says otherwise before anyone loads it. Nothing here can change that, which
+//   is why the default is team_pool.cpp (docs/dev/threads.md).
 #ifdef CR_THREADS_OPENMP
 
 #include <omp.h>
