@@ -58,6 +58,8 @@ void multiply(const StripProduct& strips) {
 
 // ---------------------------------------------------------------- packing
 
+constexpr int64_t kPackStrips = 8;
+
 // Lane l of the result is a[offset + l / 2] for even l and b[offset + l / 2] for odd l.
 template <class T>
 CR_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b, int offset) {
@@ -86,14 +88,11 @@ CR_INLINE void transpose(Vec<T> (&v)[kLanes<T>]) {
   }
 }
 
-// One strip of contiguous rows: `cols` values a row, padded to `width`.
+// One row of a strip: `cols` values padded to `width`.
 template <class T>
-CR_INLINE void pack_rows(T* to, const T* b, int64_t b_row, int64_t depth, int cols, int width) {
-  for (int64_t k = 0; k < depth; ++k, to += width, b += b_row) {
-    for (int j = 0; j < width; j += kLanes<T>) {
-      const int n = cols - j;
-      store(to + j, n >= kLanes<T> ? load(b + j) : load_partial(b + j, n));
-    }
+CR_INLINE void pack_row(T* to, const T* b, int cols, int width) {
+  for (int j = 0; j < width; j += kLanes<T>) {
+    store(to + j, cols - j >= kLanes<T> ? load(b + j) : load_partial(b + j, cols - j));
   }
 }
 
@@ -124,17 +123,28 @@ void pack(void* strips, const void* from, int64_t b_row, int64_t b_col, int64_t 
           int64_t cols) {
   const T* b = static_cast<const T*>(from);
   T* to = static_cast<T*>(strips);
-  for (int64_t col = 0; col < cols; col += kTileCols<T>) {
+  const int64_t strip = depth * kTileCols<T>;
+  int64_t col = 0;
+  if (b_col == 1) {  // a few strips at a time: long stretches of each row of B
+    while (cols - col >= kTileCols<T>) {
+      const int64_t left = (cols - col) / kTileCols<T>;
+      const int64_t count = left < kPackStrips ? left : kPackStrips;
+      for (int64_t k = 0; k < depth; ++k) {
+        for (int64_t s = 0; s < count; ++s) {
+          pack_row(to + s * strip + k * kTileCols<T>, b + k * b_row + col + s * kTileCols<T>,
+                   kTileCols<T>, kTileCols<T>);
+        }
+      }
+      col += count * kTileCols<T>;
+      to += count * strip;
+    }
+  }
+  for (; col < cols; col += kTileCols<T>, to += strip) {
     const T* source = b + col * b_col;
-    const bool whole = cols - col >= kTileCols<T>;
-    const int n = whole ? kTileCols<T> : static_cast<int>(cols - col);
+    const int n = cols - col < kTileCols<T> ? static_cast<int>(cols - col) : kTileCols<T>;
     const int width = (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
     if (b_col == 1) {
-      if (whole) {
-        pack_rows(to, source, b_row, depth, kTileCols<T>, kTileCols<T>);
-      } else {
-        pack_rows(to, source, b_row, depth, n, width);
-      }
+      for (int64_t k = 0; k < depth; ++k) pack_row(to + k * width, source + k * b_row, n, width);
     } else if (b_row == 1) {
       pack_columns(to, source, b_col, depth, n, width);
     } else {
@@ -144,7 +154,6 @@ void pack(void* strips, const void* from, int64_t b_row, int64_t b_col, int64_t 
         }
       }
     }
-    to += depth * kTileCols<T>;
   }
 }
 
