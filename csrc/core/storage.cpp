@@ -1,5 +1,7 @@
 #include "core/storage.h"
 
+#include <pthread.h>
+
 #include <cstdlib>
 #include <mutex>
 #include <new>
@@ -66,6 +68,11 @@ struct SharedCache {
 
 SharedCache& shared_cache() {
   static SharedCache* cache = new SharedCache;  // never destroyed: tensors may outlive statics
+  // A fork waits for the lock, so that the child does not inherit one held by a thread it lacks.
+  static const int registered = pthread_atfork([] { cache->mutex.lock(); },
+                                               [] { cache->mutex.unlock(); },
+                                               [] { cache->mutex.unlock(); });
+  (void)registered;
   return *cache;
 }
 
