@@ -107,9 +107,14 @@ void reduce_into(Reduction kind, const Tensor& x, const Dims& axes, const Tensor
   run_kernel(second, again, out);
 }
 
+// Argument k of either kind, `int? dim` or `int[]? dim`; empty when None.
+Dims dims_argument(const Attrs& attrs, int k) {
+  return attrs.kind(k) == Attrs::Kind::kInt ? Dims{attrs.i(k)} : attrs.ints(k);
+}
+
 // dims argument k (None: all), keepdim argument k + 1.
 Dims axes_of(const Call& call, int k = 0) {
-  return normalize_dims(call.name(), call.attrs.ints(k), call.in[0].rank());
+  return normalize_dims(call.name(), dims_argument(call.attrs, k), call.in[0].rank());
 }
 
 void infer_reduction(Call& call, DType compute, DType result) {
@@ -127,7 +132,7 @@ void check_not_empty(const Call& call, const Dims& axes) {
 
 // The gradient of a reduction with its dropped dimensions put back as size 1.
 Tensor with_kept_dims(const Tensor& value, const Vjp& v, int k = 0) {
-  const Dims axes = normalize_dims("sum", v.attrs().ints(k), v.in_shape(0).size());
+  const Dims axes = normalize_dims("sum", dims_argument(v.attrs(), k), v.in_shape(0).size());
   return OP(reshape)(value, reduced_shape(v.in_shape(0), axes, true));
 }
 
