@@ -6,29 +6,13 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "ops/carver.h"
 
 namespace cr {
 namespace {
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t positive_mod(int64_t a, int64_t b) { return (a % b + b) % b; }
-
-// Hands out aligned arrays, front to back. With a null base it only counts.
-class Carver {
- public:
-  explicit Carver(char* base) : base_(base) {}
-  template <class T>
-  T* take(int64_t n) {
-    T* p = reinterpret_cast<T*>(base_ + used_);
-    used_ += (static_cast<size_t>(n) * sizeof(T) + 63) / 64 * 64;
-    return p;
-  }
-  size_t used() const { return used_; }
-
- private:
-  char* base_;
-  size_t used_ = 0;
-};
 
 template <class T>
 const ConvKernels<T>& kernels() {

@@ -22,13 +22,6 @@ constexpr int kDotRows = 4;
 #endif
 constexpr int kDotTaps = 3;
 
-// gcc would fold the load into each of its multiply-adds and be bound by loads.
-#if defined(__x86_64__)
-#define CR_KEEP_IN_REGISTER(v) asm("" : "+v"(v))
-#else
-#define CR_KEEP_IN_REGISTER(v)
-#endif
-
 // Lane i of the result is a[2i] + a[2i + 1] for the first half, b's pairs for the second.
 template <class T, int... I>
 CR_INLINE Vec<T> add_pairs(Vec<T> a, Vec<T> b, Sequence<I...>) {
@@ -71,8 +64,8 @@ void dot_block(int64_t n, const T* a, const T* b, int64_t pitch, T* out, int64_t
     for (int j = 0; j < Taps; ++j) x[j] = load(b + j * pitch + p);
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
-      Vec<T> g = load(a + i * pitch + p);
-      CR_KEEP_IN_REGISTER(g);
+      // Opaque: gcc would fold the load into every multiply-add, and loads would be the limit.
+      const Vec<T> g = opaque(load(a + i * pitch + p));
 #pragma GCC unroll 16
       for (int j = 0; j < Taps; ++j) acc[j][i] += g * x[j];
     }
