@@ -15,6 +15,7 @@
 
 #include "core/cpus.h"
 #include "core/error.h"
+#include "core/storage.h"
 
 #define EXPECT(cond)                                                  \
   do {                                                                \
@@ -153,7 +154,10 @@ void flush() {
 
 double expected_sum;
 
+void use_memory() { cr::deallocate(cr::allocate(10000), 10000); }
+
 bool computes() {
+  use_memory();
   helpers_help();
   return sum(20000) == expected_sum;
 }
@@ -162,13 +166,18 @@ bool computes() {
   expected_sum = sum(20000);
   EXPECT(in_child(computes) == 0);
   EXPECT(in_child([] { return in_child(computes) == 0; }) == 0);
+  // While other threads run regions and hold locks.
   std::atomic<bool> stop{false};
   std::thread other([&] {
     while (!stop) EXPECT(sum(20000) == expected_sum);
   });
-  for (int round = 0; round < 20; ++round) EXPECT(in_child(computes) == 0);
+  std::thread allocator([&] {
+    while (!stop) use_memory();
+  });
+  for (int round = 0; round < 100; ++round) EXPECT(in_child(computes) == 0);
   stop = true;
   other.join();
+  allocator.join();
   EXPECT(computes());  // the parent goes on
 }
 

@@ -264,7 +264,7 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     flags = ["-DCR_THREADS_OPENMP", "-fopenmp"] if request.param == "openmp" else []
     core = [
         ROOT / "csrc/core" / f"{name}.cpp"
-        for name in ("parallel", "cpus", "team_openmp", "team_pool")
+        for name in ("parallel", "cpus", "storage", "team_openmp", "team_pool")
     ]
     command = [compiler, "-std=c++17", "-O1", "-pthread", "-I", ROOT / "csrc", *flags]
     command += [ROOT / "tests/parallel_test.cpp", *core, "-o", program]

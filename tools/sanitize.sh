@@ -10,7 +10,7 @@ site=$build/site
 
 mkdir -p "$build"
 "${CXX:-g++}" -std=c++17 -g -O1 -fsanitize=thread -pthread -I csrc tests/parallel_test.cpp \
-  csrc/core/{parallel,cpus,team_pool}.cpp -o "$build/parallel_test"
+  csrc/core/{parallel,cpus,storage,team_pool}.cpp -o "$build/parallel_test"
 TSAN_OPTIONS=halt_on_error=1 "$build/parallel_test"
 
 cmake -S . -B "$build" -DCHAINRULE_SANITIZE=ON -DSKBUILD_PROJECT_VERSION=sanitize \
