@@ -244,7 +244,8 @@ TABLES = [
     ),
 ]
 
-HEADER = """// Polynomial coefficients of vmath.h, lowest power first; the bound after each name is the
+HEADER = """\
+// Polynomial coefficients of vmath.h, lowest power first; the bound after each name is the
 // approximation's relative error. Written by tools/minimax.py (Remez exchange in 60 digits): do not
 // edit by hand.
 #pragma once

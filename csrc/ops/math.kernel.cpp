@@ -1,6 +1,6 @@
 // Functions of real numbers, float32 and float64: each op is one functor and one line of the table
 // at the end. The mathematics, its accuracy and its special values are in simd/vmath.h; lgamma and
-// digamma, rare and branchy, go through scalar code lane by lane.
+// digamma, rare and branchy, are scalar loops in double.
 #include "ops/pointwise_block.h"
 #include "simd/vmath.h"
 
@@ -91,6 +91,7 @@ struct BoundedLog {
 // --- Gamma function
 // -------------------------------------------------------------------------------
 
+// The C library's: 0.5 / 6 ulp (near the roots).
 struct Lgamma {
   float operator()(float x) const { return static_cast<float>((*this)(static_cast<double>(x))); }
   double operator()(double x) const {
@@ -100,7 +101,8 @@ struct Lgamma {
 };
 
 // Reflection for x < 0; recurrence towards [1, 2], where a polynomial beside the root is accurate,
-// or from 10 upward the asymptotic series.
+// or from 10 upward the asymptotic series. Max error: 0.5 / 2.3 ulp for x > 0; for x < 0 the
+// double's is 5 ulp of max(1, |result|).
 struct Digamma {
   float operator()(float x) const { return static_cast<float>((*this)(static_cast<double>(x))); }
   double operator()(double x) const {
@@ -226,6 +228,8 @@ struct GeluForm {
   }
 };
 
+// Max error: 4.3 / 4.8 ulp for the exact form; 2.3 / 2.2 for the other where x > 0, below that in
+// proportion to |u|: 9 ulp at -2, 60 at -6.
 struct Gelu : GeluForm {
   using GeluForm::GeluForm;
   template <class V>

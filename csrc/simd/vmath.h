@@ -2,9 +2,9 @@
 // precisions: V is Vec<float> or Vec<double>, its coefficients come from vmath_tables.h.
 //
 // Special values follow C99 Annex F: NaN, infinities, signed zeros, subnormals, overflow, domain.
-// The note before each function is its largest error seen, "float / double ulp", over every float
-// (for double: some ten million points per range), on the instruction sets with and without fused
-// multiply-add. A lane's result depends on that lane alone.
+// The note before each function is its largest error seen, "float / double ulp", over every 127th
+// float and seven million doubles spread over all ranges, on the worst of the instruction sets
+// (those without fused multiply-add). A lane's result depends on that lane alone.
 //
 // Range reductions: Cody & Waite 1980; log and expm1: FDLIBM (Sun 1993); erfc: the form of Juffa.
 #pragma once
@@ -101,6 +101,13 @@ CR_INLINE V power_of_two(BitsOf<V> biased) {
   return from_bits<V>(biased << Ieee<Lane<V>>::kMantissaBits);
 }
 
+// 2^(n + shift) within the range of normal numbers.
+template <class V>
+CR_INLINE V power_of_two(Rounded<V> n, int shift = 0) {
+  const BitsOf<V> magic = bits(V{} + round_magic<V>());
+  return power_of_two<V>(n.shifted - magic + BitsLane<V>(Ieee<Lane<V>>::kBias + shift));
+}
+
 #ifdef __AVX512F__
 constexpr int kCurrentRounding = 4;  // _MM_FROUND_CUR_DIRECTION
 #endif
@@ -161,7 +168,7 @@ CR_INLINE V exp_sum(V x, V tail, int shift = 0) {
   return scale(expm1_poly(e.r) + Lane<V>(1), e.n, shift);
 }
 
-// e^x. Max error: EXP ulp.
+// e^x. Max error: 1.1 / 1.1 ulp.
 template <class V>
 CR_INLINE V exp(V x) {
   using C = Const<Lane<V>>;
@@ -169,7 +176,7 @@ CR_INLINE V exp(V x) {
   return scale(expm1_poly(e.r) + Lane<V>(1), e.n);
 }
 
-// 2^x. Max error: EXP2 ulp; exact for integers.
+// 2^x. Max error: 1.1 / 1.2 ulp; exact for integers.
 template <class V>
 CR_INLINE V exp2(V x) {
   using T = Lane<V>;
@@ -179,16 +186,22 @@ CR_INLINE V exp2(V x) {
   return scale(expm1_poly(r) + T(1), n);
 }
 
-// e^x - 1. Max error: EXPM1 ulp.
+// e^x - 1. Max error: 1.4 / 1.4 ulp.
 template <class V>
 CR_INLINE V expm1(V x) {
   using T = Lane<V>;
-  const ExpReduced<V> e = reduce_exp(limit(x, Const<T>::kExpm1Min, Const<T>::kExpm1Max));
-  // 2^(n-1) stays in range where 2^n may not; x is exact for zeros of either sign.
-  const BitsOf<V> magic = bits(V{} + round_magic<V>());
-  const V half = power_of_two<V>(e.n.shifted - magic + BitsLane<V>(Ieee<T>::kBias - 1));
-  const V y = (half * expm1_poly(e.r) + (half - T(0.5))) * T(2);
-  return from_bits<V>(bits(y) | sign_bit(x));
+  using C = Const<T>;
+  const V a = limit(x, C::kExpm1Min, C::kExpm1Max);
+  const Rounded<V> n = round_small(a * T(1.4426950408889634));
+  // Where one is subtracted from about one, r's rounding error counts: it goes with the small
+  // terms.
+  const V high = a - n.value * C::kLn2[0];
+  const V r = high - n.value * C::kLn2[1];
+  const V r_low = (high - r) - n.value * C::kLn2[1];
+  const V rest = r * (r * polynomial(r, Coef<T>::kExp)) + r_low;
+  const V half = power_of_two<V>(n, -1);  // 2^(n-1) stays in range where 2^n may not
+  const V y = (half * rest + (half * r + (half - T(0.5)))) * T(2);
+  return from_bits<V>(bits(y) | sign_bit(x));  // keeps the sign of zero
 }
 
 // --- Logarithms
@@ -241,7 +254,7 @@ CR_INLINE V log_special(V x, V y) {
   return x == C::kInf ? x : y;
 }
 
-// Natural logarithm. Max error: LOG ulp.
+// Natural logarithm. Max error: 0.8 / 0.9 ulp.
 template <class V>
 CR_INLINE V log(V x) {
   using T = Lane<V>;
@@ -251,7 +264,7 @@ CR_INLINE V log(V x) {
   return log_special(x, y);
 }
 
-// Binary logarithm. Max error: LOG2 ulp; exact for powers of two.
+// Binary logarithm. Max error: 1.7 / 1.8 ulp; exact for powers of two.
 template <class V>
 CR_INLINE V log2(V x) {
   using T = Lane<V>;
@@ -260,7 +273,7 @@ CR_INLINE V log2(V x) {
   return log_special(x, p.k + (f - log_rest(f, V{})) * T(1.4426950408889634));
 }
 
-// Decimal logarithm. Max error: LOG10 ulp.
+// Decimal logarithm. Max error: 1.9 / 1.9 ulp.
 template <class V>
 CR_INLINE V log10(V x) {
   using T = Lane<V>;
@@ -285,7 +298,7 @@ CR_INLINE V log1p_finite(V x) {
   return from_bits<V>(bits(y) | sign_bit(x));
 }
 
-// log(1 + x). Max error: LOG1P ulp.
+// log(1 + x). Max error: 0.9 / 0.9 ulp.
 template <class V>
 CR_INLINE V log1p(V x) {
   return log_special(x + Lane<V>(1), log1p_finite(x));
@@ -356,7 +369,7 @@ CR_INLINE BitsOf<V> second_bit_as_sign(BitsOf<V> q) {
   return (q & 2) << (sizeof(Lane<V>) * 8 - 2);
 }
 
-// Sine. Max error: SIN ulp.
+// Sine. Max error: 2.3 / 2.1 ulp (1.5 fused).
 template <class V>
 CR_INLINE V sin(V x) {
   const Angle<V> a = reduce_angle(x);
@@ -370,7 +383,7 @@ CR_INLINE V sin(V x) {
   return result;
 }
 
-// Cosine. Max error: COS ulp.
+// Cosine. Max error: 2.4 / 2.1 ulp (1.5 fused).
 template <class V>
 CR_INLINE V cos(V x) {
   const Angle<V> a = reduce_angle(x);
@@ -384,7 +397,7 @@ CR_INLINE V cos(V x) {
   return result;
 }
 
-// Tangent. Max error: TAN ulp.
+// Tangent. Max error: 3.7 / 3.4 ulp.
 template <class V>
 CR_INLINE V tan(V x) {
   const Angle<V> a = reduce_angle(x);
@@ -406,7 +419,7 @@ CR_INLINE V odd_polynomial(V x, V z, const Lane<V> (&c)[N]) {
   return x + x * (z * polynomial(z, c));
 }
 
-// Arc sine. Max error: ASIN ulp.
+// Arc sine. Max error: 2.4 / 2.2 ulp.
 template <class V>
 CR_INLINE V asin(V x) {
   using T = Lane<V>;
@@ -419,7 +432,7 @@ CR_INLINE V asin(V x) {
   return copysign(large ? top : y, x);
 }
 
-// Arc cosine. Max error: ACOS ulp.
+// Arc cosine. Max error: 1.1 / 1.2 ulp.
 template <class V>
 CR_INLINE V acos(V x) {
   using T = Lane<V>;
@@ -445,13 +458,13 @@ CR_INLINE V angle_of(V y, V x) {
   return steep ? T(0.5 * Const<T>::kPi[0]) - (a - T(0.5 * Const<T>::kPi[1])) : a;
 }
 
-// Arc tangent. Max error: ATAN ulp.
+// Arc tangent. Max error: 1.5 / 2.3 ulp.
 template <class V>
 CR_INLINE V atan(V x) {
   return copysign(angle_of(abs(x), V{} + Lane<V>(1)), x);
 }
 
-// Arc tangent of y / x in the quadrant of (x, y). Max error: ATAN2 ulp.
+// Arc tangent of y / x in the quadrant of (x, y). Max error: 1.5 / 2.1 ulp.
 template <class V>
 CR_INLINE V atan2(V y, V x) {
   using T = Lane<V>;
@@ -463,7 +476,7 @@ CR_INLINE V atan2(V y, V x) {
 // --- Hyperbolic
 // -----------------------------------------------------------------------------------
 
-// Hyperbolic sine. Max error: SINH ulp.
+// Hyperbolic sine. Max error: 1.6 / 1.6 ulp.
 template <class V>
 CR_INLINE V sinh(V x) {
   using T = Lane<V>;
@@ -473,26 +486,38 @@ CR_INLINE V sinh(V x) {
   return copysign(a < T(1) ? small : half_exp - T(0.25) / half_exp, x);
 }
 
-// Hyperbolic cosine. Max error: COSH ulp.
+// Hyperbolic cosine. Max error: 1.4 / 1.5 ulp.
 template <class V>
 CR_INLINE V cosh(V x) {
   const V half_exp = exp_sum(abs(x), V{}, -1);
   return half_exp + Lane<V>(0.25) / half_exp;
 }
 
-// Hyperbolic tangent. Max error: TANH ulp.
+// Hyperbolic tangent. Max error: 1.3 / 1.3 ulp.
 template <class V>
 CR_INLINE V tanh(V x) {
   using T = Lane<V>;
-  // t / (t + 2) with t = e^(2|x|) - 1; the same as 1 - 2 / (t + 2), better for large x.
-  const V a = abs(x);
-  const V t = expm1(a + a);
-  const auto large = a > T(0.55);
-  const V q = (large ? V{} + T(2) : t) / (t + T(2));
-  return copysign(large ? T(1) - q : q, x);
+  // Below 5/8 a convergent of x / (1 + z / (3 + z / (5 + ...))), z = x^2, as x + x z P(z) / Q(z);
+  // above it 1 - 2 / (e^2a + 1), which is 1 from 10 or 20 on. One division serves both.
+  constexpr bool kSingle = sizeof(T) == 4;
+  const V a = min_or_b(V{} + T(kSingle ? 10 : 20), abs(x));
+  const ExpReduced<V> e = reduce_exp(a + a);
+  const V exp_plus_1 = (expm1_poly(e.r) + T(1)) * power_of_two<V>(e.n) + T(1);
+  const V z = a * a;
+  V p, q;
+  if constexpr (kSingle) {
+    p = T(-315) - T(14) * z;
+    q = (T(15) * z + T(420)) * z + T(945);
+  } else {
+    p = ((T(-44) * z - T(12870)) * z - T(810810)) * z - T(11486475);
+    q = (((T(45) * z + T(13860)) * z + T(945945)) * z + T(16216200)) * z + T(34459425);
+  }
+  const auto small = a < T(0.625);
+  const V quotient = (small ? z * p : V{} + T(2)) / (small ? q : exp_plus_1);
+  return copysign(small ? a + a * quotient : T(1) - quotient, x);
 }
 
-// Inverse hyperbolic sine. Max error: ASINH ulp.
+// Inverse hyperbolic sine. Max error: 1.7 / 1.8 ulp.
 template <class V>
 CR_INLINE V asinh(V x) {
   using T = Lane<V>;
@@ -504,7 +529,7 @@ CR_INLINE V asinh(V x) {
   return copysign(y, x);
 }
 
-// Inverse hyperbolic cosine. Max error: ACOSH ulp.
+// Inverse hyperbolic cosine. Max error: 2.0 / 2.6 ulp.
 template <class V>
 CR_INLINE V acosh(V x) {
   using T = Lane<V>;
@@ -515,7 +540,7 @@ CR_INLINE V acosh(V x) {
   return x < T(1) ? V{} + Const<T>::kNan : y;
 }
 
-// Inverse hyperbolic tangent. Max error: ATANH ulp.
+// Inverse hyperbolic tangent. Max error: 2.0 / 1.9 ulp.
 template <class V>
 CR_INLINE V atanh(V x) {
   using T = Lane<V>;
@@ -526,13 +551,13 @@ CR_INLINE V atanh(V x) {
 // --- Powers and roots
 // -----------------------------------------------------------------------------
 
-// 1 / sqrt(x). Max error: RSQRT ulp.
+// 1 / sqrt(x). Max error: 1.5 / 1.5 ulp.
 template <class V>
 CR_INLINE V rsqrt(V x) {
   return Lane<V>(1) / sqrt(x);
 }
 
-// sqrt(x^2 + y^2) without overflow on the way. Max error: HYPOT ulp.
+// sqrt(x^2 + y^2) without overflow on the way. Max error: 1.2 / 1.2 ulp.
 template <class V>
 CR_INLINE V hypot(V x, V y) {
   using T = Lane<V>;
@@ -566,7 +591,7 @@ CR_INLINE Pair<V> log_pair(V x) {
   return Pair<V>{k_hi, p.k * Const<T>::kLn2[1]} + sum;
 }
 
-// x^y. Max error: POW ulp.
+// x^y. Max error: 1.2 / 1.2 ulp.
 template <class V>
 CR_INLINE V pow(V x, V y) {
   using T = Lane<V>;
@@ -597,7 +622,7 @@ CR_INLINE V pow(V x, V y) {
 // --- Error function and its kin
 // -------------------------------------------------------------------
 
-// e^(x^2) erfc(x) for x >= 0. The polynomial is steep in t, whose rounding is therefore made good.
+// e^(x^2) erfc(x) for x >= 0. The polynomial is steep in t, whose rounding error is carried along.
 template <class V>
 CR_INLINE V erfc_scaled(V x) {
   using T = Lane<V>;
@@ -606,7 +631,8 @@ CR_INLINE V erfc_scaled(V x) {
   const V lost = x - (den - T(3));  // by rounding x + 3
   const V t_low = (residual(V{} + T(3), t, den) - t * lost) * (t * T(1.0 / 3));
   const V q = (T(2) * t - T(1)) + T(2) * t_low;
-  return t * polynomial(q, Coef<T>::kErfcx);
+  const V p = polynomial(q, Coef<T>::kErfcx);
+  return t * p + t_low * p;
 }
 
 // e^(-factor x^2) without the error of rounding x^2; the factor is a power of two.
@@ -623,7 +649,7 @@ CR_INLINE V erfc_positive(V x) {
   return exp_minus_square(x) * erfc_scaled(x);
 }
 
-// Complementary error function. Max error: ERFC ulp.
+// Complementary error function. Max error: 3.9 / 4.0 ulp.
 template <class V>
 CR_INLINE V erfc(V x) {
   using T = Lane<V>;
@@ -631,7 +657,7 @@ CR_INLINE V erfc(V x) {
   return x < T(0) ? T(2) - tail : tail;
 }
 
-// Error function. Max error: ERF ulp.
+// Error function. Max error: 1.2 / 1.5 ulp.
 template <class V>
 CR_INLINE V erf(V x) {
   using T = Lane<V>;
@@ -640,7 +666,7 @@ CR_INLINE V erf(V x) {
   return copysign(a < T(1) ? small : T(1) - erfc_positive(a), x);
 }
 
-// Inverse error function. Max error: ERFINV ulp.
+// Inverse error function. Max error: 2.9 / 3.5 ulp.
 template <class V>
 CR_INLINE V erfinv(V y) {
   using T = Lane<V>;
@@ -676,19 +702,19 @@ CR_INLINE Logistic<V> logistic(V x) {
   return {negative ? small : large, negative ? large : small};
 }
 
-// 1 / (1 + e^-x). Max error: SIGMOID ulp.
+// 1 / (1 + e^-x). Max error: 2.7 / 2.8 ulp.
 template <class V>
 CR_INLINE V sigmoid(V x) {
   return logistic(x).value;
 }
 
-// log(1 + e^x). Max error: SOFTPLUS ulp.
+// log(1 + e^x). Max error: 1.6 / 1.7 ulp.
 template <class V>
 CR_INLINE V softplus(V x) {
   return max_or_b(V{}, x) + log1p_finite(exp(-abs(x)));
 }
 
-// log(p / (1 - p)). Max error: LOGIT ulp.
+// log(p / (1 - p)). Max error: 3.2 / 2.9 ulp.
 template <class V>
 CR_INLINE V logit(V p) {
   using T = Lane<V>;
