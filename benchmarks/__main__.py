@@ -78,6 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = replace(settings, rounds=options.rounds)
 
     start = time.monotonic()
+    if machine.load() > 0.5 * machine.cpu_count():
+        print(
+            f"warning: load {machine.load():.1f} on {machine.cpu_count()} CPUs; while others work,"
+            " threaded rows say little",
+            file=sys.stderr,
+        )
     facts = machine.facts()
     peaks = {
         key: figure

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+SUBJECT = "chainrule"
+
 
 class Unsupported(Exception):
     """The library has no such feature; its cell in the table stays empty."""
@@ -56,7 +58,11 @@ class Library:
 
     def facts(self) -> dict[str, str]:
         """What the report says about this library."""
-        return {"version": str(self.module.__version__)}
+        facts = {"version": str(self.module.__version__)}
+        if self.name == SUBJECT:
+            facts["isa"] = self.module.config.isa()
+            facts["threading"] = self.module.config.threading_backend()
+        return facts
 
 
 class TorchStyle(Library):
@@ -114,7 +120,6 @@ class Jax(Library):
         return self.module.numpy.asarray(array)
 
 
-SUBJECT = "chainrule"
 LIBRARIES: dict[str, Callable[[str], Library]] = {
     SUBJECT: TorchStyle,
     "numpy": NumPy,

@@ -25,6 +25,11 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
+def load() -> float:
+    """Processes that wanted to run in the last minute, on average."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
 def facts() -> dict[str, str]:
     """Processor, cores, instruction set, load, system and Python."""
     info = _cpuinfo()
@@ -36,7 +41,7 @@ def facts() -> dict[str, str]:
         "cpu": model,
         "cores": str(cpu_count()),
         "isa": " ".join(flag for flag in ISA_FLAGS if flag in flags) or platform.machine(),
-        "load": f"{os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else "",
+        "load": f"{load():.1f}",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }

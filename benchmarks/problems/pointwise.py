@@ -27,7 +27,7 @@ def unary(name: str, exact: str, derivative: str, quick: bool = False) -> list[P
     jax = {"tanh": "jnp.tanh(x)", "gelu": "jnn.gelu(x, approximate=False)"}.get(
         name, f"jnn.{name}(x)"
     )
-    function = f"lib.{name}(x)" if name == "tanh" else f"F.{name}(x)"
+    function = f"lib.{name}(x)" if name in ("tanh", "sigmoid") else f"F.{name}(x)"
     return [
         row(name, function, None, jax, exact=exact, quick=quick),
         row(
