@@ -564,6 +564,37 @@ def test_inplace_with_a_tensor_that_wants_a_gradient() -> None:
     assert x.grad.tolist() == [3.0, 3.0]
 
 
+def test_inplace_where_the_old_value_is_needed() -> None:
+    x, w = leaf(2.0, 3.0), leaf(5.0, 7.0)
+    y = x * 1
+    y.mul_(w).log_()
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [1 / 2, 1 / 3], rtol=1e-6)
+    np.testing.assert_allclose(w.grad.numpy(), [1 / 5, 1 / 7], rtol=1e-6)
+
+
+def test_inplace_with_itself() -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    y = x * 1
+    y.mul_(y)
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 4.0, 6.0]
+    x.grad = None
+    y = x * 1
+    y[1:].mul_(y[:-1])  # x0, x0 x1, x1 x2
+    assert y.tolist() == [1.0, 2.0, 6.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [3.0, 4.0, 2.0]
+
+
+def test_as_strided_of_a_transposed_tensor() -> None:
+    x = cr.arange(6.0).reshape(2, 3).requires_grad_()
+    y = (x * 1).t().as_strided((2, 2), (1, 2), 1)
+    assert y.tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    (y * cr.tensor([[1.0, 10.0], [100.0, 1000.0]])).sum().backward()
+    assert x.grad.tolist() == [[0.0, 1.0, 100.0], [10.0, 1000.0, 0.0]]
+
+
 def test_write_into_a_view_reaches_the_base() -> None:
     x = leaf(1.0, 2.0, 3.0)
     base = x * 1

@@ -96,7 +96,7 @@ def test_integers_beyond_64_bits(value: int) -> None:
             call()
 
 
-@pytest.mark.parametrize("size", [1 << 31, 1 << 40, 1 << 62, (1 << 63) - 1])
+@pytest.mark.parametrize("size", [1 << 40, 1 << 62, (1 << 63) - 1])
 def test_results_that_cannot_exist(size: int) -> None:
     """Sizes whose bytes overflow 64 bits, or that no machine has."""
     x = cr.ones(1)
@@ -124,15 +124,13 @@ def test_too_many_dimensions() -> None:
         cr.tensor(np.ones([1] * 17))
 
 
-def test_integer_division_by_zero() -> None:
-    """An error or a value, but not a signal."""
-    x, zero = cr.tensor([1, -1, 0]), cr.tensor([0, 0, 0])
+def test_integer_division_by_zero_is_no_signal() -> None:
+    lowest = -(1 << 63)
+    x, y = cr.tensor([1, -1, 0, lowest]), cr.tensor([0, 0, 0, -1])
     for call in (cr.floor_divide, cr.remainder, cr.fmod):
-        with pytest.raises((ZeroDivisionError, RuntimeError, ValueError), match=r"(?i)zero"):
-            call(x, zero)
-    lowest = cr.tensor([-(1 << 63)])
-    for call in (cr.floor_divide, cr.remainder, cr.fmod):
-        assert tuple(call(lowest, cr.tensor([-1])).shape) == (1,)
+        for dtype in ("int64", "int32", "int16", "int8", "uint8"):
+            d = getattr(cr, dtype)
+            assert call(x.to(d), y.to(d)).tolist()[:3] == [0, 0, 0]
     assert cr.tensor([1.0]).floor_divide(0.0).item() == float("inf")
 
 
@@ -159,7 +157,7 @@ def test_an_error_leaves_no_gradient_state_behind() -> None:
     for _ in range(3):
         with pytest.raises(ValueError, match="add"):
             y + cr.ones(2, 4)
-        with pytest.raises(ValueError, match=r"add_"):
+        with pytest.raises(ValueError, match=r"^add"):
             y.add_(cr.ones(2, 4))
     y.sum().backward()
     assert x.grad.tolist() == [[2.0] * 3] * 2
@@ -167,7 +165,7 @@ def test_an_error_leaves_no_gradient_state_behind() -> None:
 
 def test_inplace_result_must_have_the_shape() -> None:
     x = cr.ones(3)
-    with pytest.raises(ValueError, match=r"add_.*\(3,\).*\(2, 3\)"):
+    with pytest.raises(ValueError, match=r"^add_: .*\(2, 3\).*\(3,\)"):
         x.add_(cr.ones(2, 3))
     assert tuple(x.shape) == (3,)
 

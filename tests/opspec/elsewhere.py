@@ -1,3 +1,36 @@
-"""Ops of the registry that another test file covers, and which."""
+"""Rows of the registry without a row in the table: where they are tested, and by which word.
 
-ELSEWHERE: dict[str, str] = {}
+The fused gradient of a row, `_name_grad`, needs no entry: the second order of `name` is its test.
+"""
+
+ELSEWHERE: dict[str, tuple[str, str]] = {
+    # Made, copied, converted: no arithmetic and no table of cases.
+    "to": ("test_tensor.py", "test_casts"),
+    "clone": ("test_autograd.py", "test_clone_passes_the_gradient"),
+    "contiguous": ("test_tensor.py", "is_contiguous"),
+    "copy": ("test_creation.py", "test_copy_in_place"),
+    "fill": ("test_creation.py", "fill_"),
+    "zero": ("test_creation.py", "zero_"),
+    "empty": ("test_creation.py", "cr.empty"),
+    "zeros": ("test_creation.py", "cr.zeros"),
+    "ones": ("test_creation.py", "cr.ones"),
+    "full": ("test_creation.py", "cr.full"),
+    "empty_like": ("test_creation.py", "empty_like"),
+    "zeros_like": ("test_creation.py", "zeros_like"),
+    "ones_like": ("test_creation.py", "ones_like"),
+    "full_like": ("test_creation.py", "full_like"),
+    "_arange": ("test_creation.py", "test_arange"),
+    "_linspace": ("test_creation.py", "test_linspace"),
+    # Parts of rows of the table.
+    "_clamp": ("opspec/pointwise.py", "clamp"),
+    "_max_dim": ("opspec/reduce.py", "max"),
+    "_min_dim": ("opspec/reduce.py", "min"),
+    "_constant_pad": ("opspec/shape.py", '"pad"'),
+    "index": ("test_indexing.py", "test_get"),
+    "index_put": ("test_indexing.py", "test_set"),
+    # A whole optimizer step in one call.
+    "_sgd_step_": ("test_optim.py", "SGD"),
+    "_adam_step_": ("test_optim.py", "Adam"),
+    "_rmsprop_step_": ("test_optim.py", "RMSprop"),
+    "_adagrad_step_": ("test_optim.py", "Adagrad"),
+}
