@@ -8,7 +8,7 @@ import chainrule as cr
 from chainrule import Tensor
 from chainrule._core import _adagrad_step_
 
-from .optimizer import Optimizer, Params, check_ported, check_range, gather, new_step
+from .optimizer import Optimizer, Params, check_ported, check_range, new_step
 
 __all__ = ["Adagrad"]
 
@@ -96,12 +96,12 @@ class Adagrad(Optimizer):
             }
 
     def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]) -> None:
-        states = [self.state[param] for param in params]
+        state, steps = self._gather(params, "sum")
         _adagrad_step_(
             params,
             grads,
-            gather(states, "sum"),
-            gather(states, "step"),
+            state,
+            steps,
             group["lr"],
             group["lr_decay"],
             group["eps"],

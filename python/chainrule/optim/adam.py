@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import chainrule as cr
 from chainrule import Tensor
 from chainrule._core import _adam_step_
 
-from .optimizer import Optimizer, Params, check_ported, check_range, gather, new_step
+from .optimizer import Optimizer, Params, check_ported, check_range
 
 __all__ = ["Adam", "AdamW"]
 
@@ -92,24 +91,16 @@ class Adam(Optimizer):
         check_ported(name, differentiable=group["differentiable"])
 
     def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]) -> None:
-        amsgrad = group["amsgrad"]
-        states = [self.state[param] for param in params]
-        for param, state in zip(params, states, strict=True):
-            if not state:
-                state["step"] = new_step()
-                state["exp_avg"] = cr.zeros_like(param)
-                state["exp_avg_sq"] = cr.zeros_like(param)
-            if amsgrad and "max_exp_avg_sq" not in state:
-                state["max_exp_avg_sq"] = cr.zeros_like(param)
-        names = (
-            ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("exp_avg", "exp_avg_sq")
-        )
+        names = ["exp_avg", "exp_avg_sq"]
+        if group["amsgrad"]:
+            names.append("max_exp_avg_sq")
+        state, steps = self._gather(params, *names)
         beta1, beta2 = group["betas"]
         _adam_step_(
             params,
             grads,
-            gather(states, *names),
-            gather(states, "step"),
+            state,
+            steps,
             group["lr"],
             beta1,
             beta2,

@@ -6,7 +6,7 @@ import copy
 import functools
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import chainrule as cr
@@ -108,6 +108,26 @@ class Optimizer:
 
     def _check_options(self, group: dict[str, Any]) -> None:
         """Raise ValueError when an option of a group is out of range."""
+
+    def _gather(self, params: list[Tensor], *names: str) -> tuple[list[Tensor], list[Tensor]]:
+        """List state tensors, kind after kind as the fused steps take them, and step counts.
+
+        What is missing, in a parameter's first step, starts at zero.
+        """
+        states = list(map(self.state.__getitem__, params))
+        try:
+            tensors: list[Tensor] = []
+            for name in names:
+                tensors.extend(map(operator.itemgetter(name), states))
+            return tensors, list(map(operator.itemgetter("step"), states))
+        except KeyError:
+            for param, state in zip(params, states, strict=True):
+                if "step" not in state:
+                    state["step"] = new_step()
+                for name in names:
+                    if name not in state:
+                        state[name] = cr.zeros_like(param)
+        return self._gather(params, *names)
 
     def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]) -> None:
         """Update the given parameters of a group, all of which have a gradient."""
@@ -223,11 +243,6 @@ class Optimizer:
             lines += ["", f"Parameter Group {number}"] if number else [f"Parameter Group {number}"]
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
-
-
-def gather(states: Sequence[dict[str, Any]], *names: str) -> list[Tensor]:
-    """List the named state tensors, kind after kind, as the fused steps take them."""
-    return [state[name] for name in names for state in states]
 
 
 def new_step() -> Tensor:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import chainrule as cr
 from chainrule import Tensor
 from chainrule._core import _rmsprop_step_
 
-from .optimizer import Optimizer, Params, check_ported, check_range, gather, new_step
+from .optimizer import Optimizer, Params, check_ported, check_range
 
 __all__ = ["RMSprop"]
 
@@ -91,18 +90,12 @@ class RMSprop(Optimizer):
             names.append("grad_avg")
         if group["momentum"] > 0:
             names.append("momentum_buffer")
-        states = [self.state[param] for param in params]
-        for param, state in zip(params, states, strict=True):
-            if not state:
-                state["step"] = new_step()
-            for name in names:
-                if name not in state:
-                    state[name] = cr.zeros_like(param)
+        state, steps = self._gather(params, *names)
         _rmsprop_step_(
             params,
             grads,
-            gather(states, *names),
-            gather(states, "step"),
+            state,
+            steps,
             group["lr"],
             group["alpha"],
             group["eps"],
