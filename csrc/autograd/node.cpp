@@ -208,7 +208,10 @@ const OpNode::Saved& OpNode::find_saved(int index) const {
   fail(ErrorKind::kRuntime, op_.name(), ": internal: the formula reads what the row does not save");
 }
 
-Tensor OpNode::saved_input(int i) const { return find_saved(i).tensor; }
+Tensor OpNode::saved_input(int i) const {
+  if (inputs_[i].meta.dtype == DType::kUndefined) return Tensor();  // an optional input left out
+  return find_saved(i).tensor;
+}
 
 Tensor OpNode::saved_output(int k) {
   const Tensor& tensor = find_saved(-1 - k).tensor;

@@ -233,10 +233,11 @@ Row& Row::saves(const char* names) {
       CR_CHECK_STATE(wanted, signature.name, ": saves names no input '", who, "'");
     }
     for (const Arg& arg : signature.args) {
-      if (arg.name == what && arg.input >= 0) {
-        def_->saves_input_for[arg.input] |= wanted;
-        found = true;
-      }
+      if (arg.name != what || arg.input < 0) continue;
+      found = true;
+      // A list may be long: everything from its first tensor on counts as part of it.
+      const int last = arg.type == ArgType::kTensors ? kMaxSaved - 1 : arg.input;
+      for (int i = arg.input; i <= last; ++i) def_->saves_input_for[i] |= wanted;
     }
     for (size_t k = 0; k < signature.outputs.size(); ++k) {
       if (signature.outputs[k] == what) {
