@@ -325,6 +325,7 @@ PyGetSetDef tensor_getset[] = {
      "Gradient that backward() left here, or None.", nullptr},
     {"data", get_data, set_data, "The same memory without gradient history.", nullptr},
     {"T", get_transposed, nullptr, "View with the dimensions reversed.", nullptr},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, "Attributes set from Python.", nullptr},
     {"mT", get_matrix_transposed, nullptr, "View with the last two dimensions swapped.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
