@@ -79,7 +79,9 @@ void survey(PyObject* data, int depth, Survey& result) {
     DType dtype;
     if (PyBool_Check(data)) dtype = DType::kBool;
     else if (PyLong_Check(data)) dtype = DType::kInt64;
-    else if (PyFloat_Check(data)) dtype = default_dtype();
+    else if (PyFloat_CheckExact(data)) dtype = default_dtype();
+    else if (PyFloat_Check(data))  // numpy.float64 is a Python float that knows its type
+      dtype = PyObject_HasAttrString(data, "dtype") ? DType::kFloat64 : default_dtype();
     else if (is_tensor(data) && as_tensor(data).numel() == 1) dtype = as_tensor(data).dtype();
     else fail(ErrorKind::kType, "tensor: cannot make an element from ", Py_TYPE(data)->tp_name);
     result.dtype = result.dtype == DType::kUndefined ? dtype : promote(result.dtype, dtype);
