@@ -201,7 +201,7 @@ CR_INLINE V expm1(V x) {
   const V rest = r * (r * polynomial(r, Coef<T>::kExp)) + r_low;
   const V half = power_of_two<V>(n, -1);  // 2^(n-1) stays in range where 2^n may not
   const V y = (half * rest + (half * r + (half - T(0.5)))) * T(2);
-  return from_bits<V>(bits(y) | sign_bit(x));  // keeps the sign of zero
+  return abs(x) < C::kEpsilon / 4 ? x : y;  // keeps subnormals and the sign of zero
 }
 
 // --- Logarithms
