@@ -181,7 +181,7 @@ bool take_creation_option(const OpFunction& function, PyObject* word, PyObject* 
     return true;
   }
   if (std::strcmp(text, "device") == 0) {
-    py::module_::import("chainrule").attr("_check_device")(py::handle(value));
+    py::module_::import("chainrule._functions").attr("_check_device")(py::handle(value));
     return true;
   }
   return std::strcmp(text, "layout") == 0 || std::strcmp(text, "pin_memory") == 0;
