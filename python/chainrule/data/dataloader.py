@@ -39,7 +39,6 @@ class DataLoader(Generic[T_co]):
         ValueError: arguments that exclude each other, or ``num_workers`` other than 0.
 
     Example:
-        >>> import chainrule as cr
         >>> data = cr.data.TensorDataset(cr.arange(5), cr.arange(5) * 10)
         >>> for x, y in cr.data.DataLoader(data, batch_size=2):
         ...     print(x, y)

@@ -53,7 +53,6 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         ValueError: no tensor is given, one has no dimension, or the first dimensions differ.
 
     Example:
-        >>> import chainrule as cr
         >>> data = cr.data.TensorDataset(cr.arange(6).reshape(3, 2), cr.tensor([7, 8, 9]))
         >>> data[1]
         (tensor([2, 3]), tensor(8))
@@ -187,7 +186,6 @@ def random_split(
         ValueError: the lengths do not sum to the dataset's, or a fraction is outside [0, 1].
 
     Example:
-        >>> import chainrule as cr
         >>> parts = cr.data.random_split(range(10), [0.7, 0.3])
         >>> [len(part) for part in parts]
         [7, 3]

@@ -6,15 +6,70 @@ operations, or gives one the arguments torch gives it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import chainrule as cr
 from chainrule import Tensor, _core
 from chainrule._core import (
+    avg_pool1d,
+    avg_pool2d,
+    cross_entropy,
+    linear,
     log_sigmoid,
+    max_pool1d,
+    max_pool1d_with_indices,
+    max_pool2d,
+    max_pool2d_with_indices,
+    nll_loss,
+    pad,
+    sigmoid,
+    softplus,
+    tanh,
 )
+from chainrule.random import _state_of
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_with_indices",
+    "avg_pool1d",
+    "avg_pool2d",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "gelu",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "mish",
+    "mse_loss",
+    "nll_loss",
+    "normalize",
+    "pad",
+    "relu",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "softplus",
+    "tanh",
+]
 
 logsigmoid = log_sigmoid
 
@@ -36,8 +91,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
         inplace: write the result into ``input``.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.relu(cr.tensor([-1.0, 2.0]))
+        >>> F.relu(cr.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
     return input.relu_() if inplace else _core.relu(input)
@@ -52,8 +106,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
         inplace: write the result into ``input``.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.leaky_relu(cr.tensor([-1.0, 2.0]), 0.1)
+        >>> F.leaky_relu(cr.tensor([-1.0, 2.0]), 0.1)
         tensor([-0.1000,  2.0000])
     """
     if inplace:
@@ -70,8 +123,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
         inplace: write the result into ``input``.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.elu(cr.tensor([-1.0, 2.0]))
+        >>> F.elu(cr.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
     """
     return _in_place(_core.elu, input, alpha) if inplace else _core.elu(input, alpha)
@@ -88,8 +140,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
         ValueError: another ``approximate``.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.gelu(cr.tensor([-1.0, 2.0]))
+        >>> F.gelu(cr.tensor([-1.0, 2.0]))
         tensor([-0.1587,  1.9545])
     """
     return _core.gelu(input, approximate=approximate)
@@ -103,8 +154,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
         inplace: write the result into ``input``.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.silu(cr.tensor([-1.0, 2.0]))
+        >>> F.silu(cr.tensor([-1.0, 2.0]))
         tensor([-0.2689,  1.7616])
     """
     return _in_place(_core.silu, input) if inplace else _core.silu(input)
@@ -118,8 +168,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
         inplace: write the result into ``input``.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.mish(cr.tensor([-1.0, 2.0]))
+        >>> F.mish(cr.tensor([-1.0, 2.0]))
         tensor([-0.3034,  1.9440])
     """
     return _in_place(_core.mish, input) if inplace else _core.mish(input)
@@ -146,12 +195,10 @@ def softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None
         ValueError: ``dim`` is None.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.softmax(cr.tensor([1.0, 1.0]), dim=0)
+        >>> F.softmax(cr.tensor([1.0, 1.0]), dim=0)
         tensor([0.5000, 0.5000])
     """
-    dim = _stated_dim("softmax", input, dim)
-    return cr.softmax(input if dtype is None else input.to(dtype), dim)
+    return _core.softmax(input, _stated_dim("softmax", input, dim), dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None) -> Tensor:
@@ -166,12 +213,41 @@ def log_softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = 
         ValueError: ``dim`` is None.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.log_softmax(cr.tensor([1.0, 1.0]), dim=0)
+        >>> F.log_softmax(cr.tensor([1.0, 1.0]), dim=0)
         tensor([-0.6931, -0.6931])
     """
-    dim = _stated_dim("log_softmax", input, dim)
-    return cr.log_softmax(input if dtype is None else input.to(dtype), dim)
+    return _core.log_softmax(input, _stated_dim("log_softmax", input, dim), dtype=dtype)
+
+
+# -------------------------------------------------------------------- dropout
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zero each element with probability ``p`` and scale the rest by ``1 / (1 - p)``.
+
+    Args:
+        input: any shape, floating dtype.
+        p: the probability, in [0, 1].
+        training: False returns the input unchanged.
+        inplace: write the result into ``input``.
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+
+    Example:
+        >>> F.dropout(cr.ones(3), p=1.0)
+        tensor([0., 0., 0.])
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p is a probability between 0 and 1 (got {p})")
+    if not training or p == 0:
+        return input
+    return _in_place(_drop, input, p) if inplace else _drop(input, p)
+
+
+def _drop(input: Tensor, p: float) -> Tensor:
+    dropped: Tensor = _core._dropout(input, _state_of(None), p)[0]
+    return dropped
 
 
 # -------------------------------------------------------------------- convolution and pooling
@@ -223,9 +299,8 @@ def conv1d(
         ValueError: sizes do not fit, or the kernel is larger than the padded input.
 
     Example:
-        >>> import chainrule as cr
         >>> x, w = cr.tensor([[1.0, 2.0, 4.0]]), cr.tensor([[[-1.0, 1.0]]])
-        >>> cr.nn.functional.conv1d(x, w)
+        >>> F.conv1d(x, w)
         tensor([[1., 2.]])
     """
     if isinstance(padding, str):
@@ -262,8 +337,7 @@ def conv2d(
         ValueError: sizes do not fit, or the kernel is larger than the padded input.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.conv2d(cr.ones(1, 3, 3), cr.ones(1, 1, 2, 2))
+        >>> F.conv2d(cr.ones(1, 3, 3), cr.ones(1, 1, 2, 2))
         tensor([[[4., 4.],
                  [4., 4.]]])
     """
@@ -292,8 +366,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: int | Sequence[int | None] |
         ``(N, C, M)``.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.adaptive_avg_pool1d(cr.tensor([[1.0, 2.0, 3.0]]), 1)
+        >>> F.adaptive_avg_pool1d(cr.tensor([[1.0, 2.0, 3.0]]), 1)
         tensor([[2.]])
     """
     return _core.adaptive_avg_pool1d(input, _output_size(input, output_size, 1))
@@ -310,8 +383,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
         ``(N, C, P, Q)``.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.adaptive_avg_pool2d(cr.zeros(2, 3, 8, 9), (1, None)).shape
+        >>> F.adaptive_avg_pool2d(cr.zeros(2, 3, 8, 9), (1, None)).shape
         (2, 3, 1, 9)
     """
     return _core.adaptive_avg_pool2d(input, _output_size(input, output_size, 2))
@@ -328,8 +400,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: int | Sequence[int | None] |
         ``(N, C, M)``.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.adaptive_max_pool1d(cr.tensor([[1.0, 2.0, 3.0]]), 1)
+        >>> F.adaptive_max_pool1d(cr.tensor([[1.0, 2.0, 3.0]]), 1)
         tensor([[3.]])
     """
     return _core.adaptive_max_pool1d(input, _output_size(input, output_size, 1))
@@ -348,9 +419,8 @@ def adaptive_max_pool1d_with_indices(
         ``(N, C, M)`` twice: the maxima, and their places (int64).
 
     Example:
-        >>> import chainrule as cr
         >>> x = cr.tensor([[1.0, 2.0, 3.0]])
-        >>> cr.nn.functional.adaptive_max_pool1d_with_indices(x, 1)[1]
+        >>> F.adaptive_max_pool1d_with_indices(x, 1)[1]
         tensor([[2]])
     """
     return _core.adaptive_max_pool1d_with_indices(input, _output_size(input, output_size, 1))
@@ -367,8 +437,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
         ``(N, C, P, Q)``.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.adaptive_max_pool2d(cr.zeros(2, 3, 8, 9), 2).shape
+        >>> F.adaptive_max_pool2d(cr.zeros(2, 3, 8, 9), 2).shape
         (2, 3, 2, 2)
     """
     return _core.adaptive_max_pool2d(input, _output_size(input, output_size, 2))
@@ -387,79 +456,11 @@ def adaptive_max_pool2d_with_indices(
         ``(N, C, P, Q)`` twice: the maxima, and their places (int64).
 
     Example:
-        >>> import chainrule as cr
         >>> x = cr.arange(4.0).reshape(1, 2, 2)
-        >>> cr.nn.functional.adaptive_max_pool2d_with_indices(x, 1)[1]
+        >>> F.adaptive_max_pool2d_with_indices(x, 1)[1]
         tensor([[[3]]])
     """
     return _core.adaptive_max_pool2d_with_indices(input, _output_size(input, output_size, 2))
-
-
-# -------------------------------------------------------------------- padding
-
-_MODES = ("constant", "reflect", "replicate", "circular")
-
-
-def pad(
-    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
-) -> Tensor:
-    """Enlarge the last dimensions at both ends.
-
-    Args:
-        input: any shape.
-        pad: ``(before, after)`` of the last dimension, then of the one before it, and so on;
-            negative numbers cut.
-        mode: ``"constant"``, ``"reflect"`` (mirror, the edge not repeated), ``"replicate"`` (the
-            edge repeated) or ``"circular"``.
-        value: what ``"constant"`` fills in; 0 when None.
-
-    Raises:
-        ValueError: an odd number of sizes, more pairs than dimensions, an unknown mode, or a
-            reflection as large as its dimension.
-
-    Example:
-        >>> import chainrule as cr
-        >>> x = cr.tensor([1.0, 2.0, 3.0])
-        >>> cr.nn.functional.pad(x, (1, 2), mode="reflect")
-        tensor([2., 1., 2., 3., 2., 1.])
-    """
-    if mode not in _MODES:
-        raise ValueError(f"pad: mode is one of {_MODES} (got {mode!r})")
-    if mode == "constant":
-        return _core.pad(input, pad, 0.0 if value is None else value)
-    if value not in (None, 0):
-        raise ValueError(f"pad: value belongs to mode='constant' (got mode={mode!r})")
-    if len(pad) % 2 or len(pad) > 2 * input.ndim:
-        raise ValueError(
-            f"pad: pad has {len(pad)} sizes (got {tuple(pad)} for shape {tuple(input.shape)}); "
-            "expected a pair for each of the last dimensions"
-        )
-    for pair in range(len(pad) // 2):
-        dim = input.ndim - 1 - pair
-        input = _pad_by_index(input, dim, pad[2 * pair], pad[2 * pair + 1], mode)
-    return input
-
-
-def _pad_by_index(input: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:
-    """Enlarge one dimension by repeating some of its slices."""
-    size = input.shape[dim]
-    if before == 0 and after == 0:
-        return input
-    limit = {"reflect": size - 1, "circular": size, "replicate": math.inf if size else 0}[mode]
-    if max(before, after) > limit or size + before + after < 0:
-        raise ValueError(
-            f"pad: {(before, after)} does not fit dimension {dim} in mode {mode!r} "
-            f"(got shape {tuple(input.shape)}); expected at most {limit} on each side"
-        )
-    places = cr.arange(-before, size + after)
-    if mode == "reflect":
-        last = size - 1
-        places = last - (places.abs() - last).abs()
-    elif mode == "replicate":
-        places = places.clamp(0, size - 1)
-    else:
-        places = places % size
-    return input.index_select(dim, places)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
@@ -472,8 +473,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
         eps: the least divisor.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.normalize(cr.tensor([[3.0, 4.0]]))
+        >>> F.normalize(cr.tensor([[3.0, 4.0]]))
         tensor([[0.6000, 0.8000]])
     """
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
@@ -531,8 +531,7 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tenso
         ValueError: the shapes differ, or an unknown reduction.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.mse_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
+        >>> F.mse_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
         2.0
     """
     _check_shapes("mse_loss", input, target)
@@ -551,8 +550,7 @@ def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor
         ValueError: the shapes differ, or an unknown reduction.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.l1_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
+        >>> F.l1_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
         1.0
     """
     _check_shapes("l1_loss", input, target)
@@ -576,8 +574,7 @@ def smooth_l1_loss(
         ValueError: the shapes differ, ``beta`` is negative, or an unknown reduction.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.smooth_l1_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
+        >>> F.smooth_l1_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
         0.75
     """
     if beta < 0:
@@ -608,9 +605,8 @@ def huber_loss(
         ValueError: the shapes differ, ``delta`` is not positive, or an unknown reduction.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.huber_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
-        1.5
+        >>> F.huber_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
+        0.75
     """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta is above 0 (got {delta})")
@@ -636,8 +632,7 @@ def binary_cross_entropy(
         ValueError: the shapes differ, the input leaves [0, 1], or an unknown reduction.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.binary_cross_entropy(cr.tensor([0.5]), cr.tensor([1.0]))
+        >>> F.binary_cross_entropy(cr.tensor([0.5]), cr.tensor([1.0]))
         tensor(0.6931)
     """
     op = "binary_cross_entropy"
@@ -674,8 +669,7 @@ def binary_cross_entropy_with_logits(
         ValueError: the shapes differ, a weight does not expand, or an unknown reduction.
 
     Example:
-        >>> import chainrule as cr
-        >>> cr.nn.functional.binary_cross_entropy_with_logits(cr.zeros(1), cr.tensor([1.0]))
+        >>> F.binary_cross_entropy_with_logits(cr.zeros(1), cr.tensor([1.0]))
         tensor(0.6931)
     """
     op = "binary_cross_entropy_with_logits"
@@ -704,9 +698,8 @@ def kl_div(
         ValueError: the shapes differ, or an unknown reduction.
 
     Example:
-        >>> import chainrule as cr
         >>> p = cr.tensor([[0.25, 0.75]])
-        >>> cr.nn.functional.kl_div(p.log(), p, reduction="batchmean").item()
+        >>> F.kl_div(p.log(), p, reduction="batchmean").item()
         0.0
     """
     _check_shapes("kl_div", input, target)

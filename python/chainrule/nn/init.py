@@ -96,7 +96,6 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
         The tensor itself.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.init.uniform_(cr.empty(3, 5), -1, 1)
     """
     with cr.no_grad():
@@ -116,7 +115,6 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
         The tensor itself.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.init.normal_(cr.empty(3, 5))
     """
     with cr.no_grad():
@@ -148,7 +146,6 @@ def trunc_normal_(
         ValueError: ``a`` is not below ``b``, or ``std`` is not positive.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.init.trunc_normal_(cr.empty(3, 5))
     """
     if not a < b or not std > 0:
@@ -173,7 +170,6 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
         The tensor itself.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.init.constant_(cr.empty(2), 0.3)
         tensor([0.3000, 0.3000])
     """
@@ -191,7 +187,6 @@ def ones_(tensor: Tensor) -> Tensor:
         The tensor itself.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.init.ones_(cr.empty(2))
         tensor([1., 1.])
     """
@@ -208,7 +203,6 @@ def zeros_(tensor: Tensor) -> Tensor:
         The tensor itself.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.init.zeros_(cr.empty(2))
         tensor([0., 0.])
     """
@@ -228,7 +222,6 @@ def eye_(tensor: Tensor) -> Tensor:
         ValueError: the tensor is not two-dimensional.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.init.eye_(cr.empty(2, 2))
         tensor([[1., 0.],
                 [0., 1.]])
@@ -254,7 +247,6 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) ->
         ValueError: the tensor has fewer than two dimensions.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.init.xavier_uniform_(cr.empty(3, 5), gain=2**0.5)
     """
     bound = gain * math.sqrt(6.0 / sum(_fans("xavier_uniform_", tensor)))
@@ -276,7 +268,6 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> 
         ValueError: the tensor has fewer than two dimensions.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.init.xavier_normal_(cr.empty(3, 5))
     """
     std = gain * math.sqrt(2.0 / sum(_fans("xavier_normal_", tensor)))
@@ -313,7 +304,6 @@ def kaiming_uniform_(
         ValueError: the tensor has fewer than two dimensions, an unknown mode or nonlinearity.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.init.kaiming_uniform_(cr.empty(3, 5), nonlinearity="relu")
     """
     if tensor.numel() == 0:
@@ -345,7 +335,6 @@ def kaiming_normal_(
         ValueError: the tensor has fewer than two dimensions, an unknown mode or nonlinearity.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.init.kaiming_normal_(cr.empty(3, 5), mode="fan_out")
     """
     if tensor.numel() == 0:
@@ -372,7 +361,6 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Ten
         ValueError: the tensor has fewer than two dimensions.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.init.orthogonal_(cr.empty(3, 3))
         >>> cr.allclose(w @ w.T, cr.eye(3), atol=1e-6)
         True

@@ -19,7 +19,6 @@ class Parameter(Tensor):
         TypeError: ``data`` is not a tensor.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.Parameter(cr.zeros(2))
         >>> w
         Parameter containing:

@@ -38,7 +38,6 @@ class Adagrad(Optimizer):
             ``initial_accumulator_value`` or ``eps``.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.Parameter(cr.tensor([1.0]))
         >>> optimizer = cr.optim.Adagrad([w], lr=0.1)
         >>> (w**2).sum().backward()

@@ -39,7 +39,6 @@ class Adam(Optimizer):
         ValueError: a negative ``lr``, ``eps`` or ``weight_decay``, or betas outside [0, 1).
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.Parameter(cr.tensor([1.0]))
         >>> optimizer = cr.optim.Adam([w], lr=0.1)
         >>> (w**2).sum().backward()
@@ -134,7 +133,6 @@ class AdamW(Adam):
         ValueError: a negative ``lr``, ``eps`` or ``weight_decay``, or betas outside [0, 1).
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.Parameter(cr.tensor([1.0]))
         >>> optimizer = cr.optim.AdamW([w], lr=0.1, weight_decay=0.1)
         >>> (w**2).sum().backward()

@@ -40,7 +40,6 @@ class RMSprop(Optimizer):
         ValueError: a negative ``lr``, ``alpha``, ``eps``, ``weight_decay`` or ``momentum``.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.Parameter(cr.tensor([1.0]))
         >>> optimizer = cr.optim.RMSprop([w], lr=0.01)
         >>> (w**2).sum().backward()

@@ -38,7 +38,6 @@ class SGD(Optimizer):
             momentum or with dampening.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.Parameter(cr.tensor([1.0]))
         >>> optimizer = cr.optim.SGD([w], lr=0.1)
         >>> (w**2).sum().backward()

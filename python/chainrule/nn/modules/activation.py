@@ -31,7 +31,6 @@ class ReLU(Module[[Tensor], Tensor]):
         inplace: write the result into the input.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.ReLU()(cr.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
@@ -57,7 +56,6 @@ class LeakyReLU(Module[[Tensor], Tensor]):
         inplace: write the result into the input.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.LeakyReLU(0.1)(cr.tensor([-1.0, 2.0]))
         tensor([-0.1000,  2.0000])
     """
@@ -84,7 +82,6 @@ class ELU(Module[[Tensor], Tensor]):
         inplace: write the result into the input.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.ELU()(cr.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
     """
@@ -111,7 +108,6 @@ class GELU(Module[[Tensor], Tensor]):
             ``0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))``.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.GELU()(cr.tensor([-1.0, 2.0]))
         tensor([-0.1587,  1.9545])
     """
@@ -136,7 +132,6 @@ class SiLU(Module[[Tensor], Tensor]):
         inplace: write the result into the input.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.SiLU()(cr.tensor([-1.0, 2.0]))
         tensor([-0.2689,  1.7616])
     """
@@ -161,7 +156,6 @@ class Mish(Module[[Tensor], Tensor]):
         inplace: write the result into the input.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.Mish()(cr.tensor([-1.0, 2.0]))
         tensor([-0.3034,  1.9440])
     """
@@ -183,7 +177,6 @@ class Sigmoid(Module[[Tensor], Tensor]):
     """Apply ``1 / (1 + exp(-x))``.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.Sigmoid()(cr.tensor([0.0, 2.0]))
         tensor([0.5000, 0.8808])
     """
@@ -197,7 +190,6 @@ class Tanh(Module[[Tensor], Tensor]):
     """Apply the hyperbolic tangent.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.Tanh()(cr.tensor([0.0, 1.0]))
         tensor([0.0000, 0.7616])
     """
@@ -215,7 +207,6 @@ class Softplus(Module[[Tensor], Tensor]):
         threshold: where ``beta * x`` exceeds it, the output is ``x``.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.Softplus()(cr.tensor([0.0, 2.0]))
         tensor([0.6931, 2.1269])
     """
@@ -238,7 +229,6 @@ class LogSigmoid(Module[[Tensor], Tensor]):
     """Apply ``log(sigmoid(x))``, without overflow or loss of digits.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.LogSigmoid()(cr.tensor([0.0, -200.0]))
         tensor([  -0.6931, -200.0000])
     """
@@ -258,7 +248,6 @@ class Softmax(Module[[Tensor], Tensor]):
         ValueError: ``dim`` is None when called.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.Softmax(dim=0)(cr.tensor([1.0, 1.0]))
         tensor([0.5000, 0.5000])
     """
@@ -286,7 +275,6 @@ class LogSoftmax(Module[[Tensor], Tensor]):
         ValueError: ``dim`` is None when called.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.LogSoftmax(dim=0)(cr.tensor([1.0, 1.0]))
         tensor([-0.6931, -0.6931])
     """

@@ -145,8 +145,6 @@ class Sequential(_Ordered):
         *modules: the modules, or one dict of named modules.
 
     Example:
-        >>> import chainrule as cr
-        >>> from chainrule import nn
         >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
         >>> net(cr.zeros(4, 2)).shape
         (4, 3)
@@ -185,7 +183,6 @@ class ModuleList(_Ordered):
         modules: an iterable of modules.
 
     Example:
-        >>> from chainrule import nn
         >>> layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
         >>> layers
         ModuleList(
@@ -225,7 +222,6 @@ class ModuleDict(Module):
         modules: a mapping, or an iterable of ``(name, module)``.
 
     Example:
-        >>> from chainrule import nn
         >>> heads = nn.ModuleDict({"a": nn.Linear(2, 1), "b": nn.Linear(2, 3)})
         >>> list(heads), heads["b"].out_features
         (['a', 'b'], 3)
@@ -305,7 +301,6 @@ class ParameterList(Module):
         values: an iterable; plain tensors in it become Parameters.
 
     Example:
-        >>> import chainrule as cr
         >>> weights = cr.nn.ParameterList(cr.zeros(2, 3) for _ in range(2))
         >>> len(list(weights.parameters()))
         2
@@ -377,7 +372,6 @@ class ParameterDict(Module):
             Parameters.
 
     Example:
-        >>> import chainrule as cr
         >>> scales = cr.nn.ParameterDict({"left": cr.ones(2), "right": cr.ones(2)})
         >>> [name for name, _ in scales.named_parameters()]
         ['left', 'right']

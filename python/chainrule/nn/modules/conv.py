@@ -175,7 +175,6 @@ class Conv1d(_Conv):
             larger than its padded input.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.Conv1d(16, 33, 3, stride=2)(cr.zeros(20, 16, 50)).shape
         (20, 33, 24)
     """
@@ -216,7 +215,6 @@ class Conv2d(_Conv):
             larger than its padded input.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.Conv2d(3, 8, 3, padding=1)(cr.zeros(2, 3, 28, 28)).shape
         (2, 8, 28, 28)
     """

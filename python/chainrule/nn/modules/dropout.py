@@ -23,7 +23,6 @@ class Dropout(Module[[Tensor], Tensor]):
         ValueError: ``p`` is outside [0, 1].
 
     Example:
-        >>> import chainrule as cr
         >>> drop = cr.nn.Dropout(0.2)
         >>> drop.eval()(cr.ones(3))
         tensor([1., 1., 1.])

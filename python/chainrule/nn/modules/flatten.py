@@ -22,7 +22,6 @@ class Flatten(Module[[Tensor], Tensor]):
         input ``(N, A, B, ...)``, output ``(N, A * B * ...)`` with the defaults.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.Flatten()(cr.zeros(32, 1, 5, 5)).shape
         (32, 25)
     """
@@ -52,7 +51,6 @@ class Unflatten(Module[[Tensor], Tensor]):
         TypeError: ``unflattened_size`` is not a sequence of ints.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.Unflatten(1, (2, 5, 5))(cr.zeros(32, 50)).shape
         (32, 2, 5, 5)
     """

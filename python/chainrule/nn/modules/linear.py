@@ -24,7 +24,6 @@ class Identity(Module[[Any], Any]):
         **kwargs: ignored.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.Identity(54)(cr.ones(2))
         tensor([1., 1.])
     """
@@ -59,7 +58,6 @@ class Linear(Module[[Tensor], Tensor]):
         ValueError: a size is negative, or the input's last dimension is not ``in_features``.
 
     Example:
-        >>> import chainrule as cr
         >>> layer = cr.nn.Linear(20, 30)
         >>> layer(cr.zeros(128, 20)).shape
         (128, 30)

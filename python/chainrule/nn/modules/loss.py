@@ -47,7 +47,6 @@ class MSELoss(_Loss):
         ValueError: the shapes differ.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.MSELoss()(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
         2.0
     """
@@ -70,7 +69,6 @@ class L1Loss(_Loss):
         ValueError: the shapes differ.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.L1Loss()(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
         1.0
     """
@@ -94,7 +92,6 @@ class SmoothL1Loss(_Loss):
         ValueError: the shapes differ, or ``beta`` is negative.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.SmoothL1Loss()(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
         0.75
     """
@@ -124,7 +121,6 @@ class HuberLoss(_Loss):
         ValueError: the shapes differ, or ``delta`` is not positive.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.HuberLoss()(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
         0.75
     """
@@ -157,7 +153,6 @@ class CrossEntropyLoss(_WeightedLoss):
         IndexError: a class number is outside [0, C).
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.CrossEntropyLoss()(cr.zeros(2, 4), cr.tensor([1, 3]))
         tensor(1.3863)
     """
@@ -203,7 +198,6 @@ class NLLLoss(_WeightedLoss):
         IndexError: a class number is outside [0, C).
 
     Example:
-        >>> import chainrule as cr
         >>> scores = cr.nn.LogSoftmax(1)(cr.zeros(2, 4))
         >>> cr.nn.NLLLoss()(scores, cr.tensor([1, 3]))
         tensor(1.3863)
@@ -246,7 +240,6 @@ class BCELoss(_WeightedLoss):
         ValueError: the shapes differ, or the input leaves [0, 1].
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.BCELoss()(cr.tensor([0.5, 0.5]), cr.tensor([0.0, 1.0]))
         tensor(0.6931)
     """
@@ -271,7 +264,6 @@ class BCEWithLogitsLoss(_WeightedLoss):
         ValueError: the shapes differ.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.BCEWithLogitsLoss()(cr.zeros(2), cr.tensor([0.0, 1.0]))
         tensor(0.6931)
     """
@@ -312,7 +304,6 @@ class KLDivLoss(_Loss):
         ValueError: the shapes differ.
 
     Example:
-        >>> import chainrule as cr
         >>> p = cr.tensor([[0.5, 0.5]])
         >>> cr.nn.KLDivLoss(reduction="batchmean")(p.log(), p).item()
         0.0

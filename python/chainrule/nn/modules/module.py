@@ -64,8 +64,6 @@ class Module(Generic[P, R]):
         training: True after ``train()``, False after ``eval()``.
 
     Example:
-        >>> import chainrule as cr
-        >>> from chainrule import nn
         >>> class Net(nn.Module):
         ...     def __init__(self):
         ...         super().__init__()
@@ -198,7 +196,6 @@ class Module(Generic[P, R]):
             TypeError: ``tensor`` is neither a Tensor nor None.
 
         Example:
-            >>> import chainrule as cr
             >>> m = cr.nn.Module()
             >>> m.register_buffer("mean", cr.zeros(2))
             >>> list(m.state_dict())
@@ -290,7 +287,6 @@ class Module(Generic[P, R]):
             remove_duplicate: yield a shared parameter only once.
 
         Example:
-            >>> import chainrule as cr
             >>> [(name, p.shape) for name, p in cr.nn.Linear(3, 2).named_parameters()]
             [('weight', (2, 3)), ('bias', (2,))]
         """
@@ -331,7 +327,6 @@ class Module(Generic[P, R]):
             AttributeError: there is no module at the path.
 
         Example:
-            >>> import chainrule as cr
             >>> net = cr.nn.Sequential(cr.nn.Linear(2, 3), cr.nn.ReLU())
             >>> net.get_submodule("1")
             ReLU()
@@ -408,7 +403,6 @@ class Module(Generic[P, R]):
             An ordered dict; its keys are torch's.
 
         Example:
-            >>> import chainrule as cr
             >>> list(cr.nn.Sequential(cr.nn.Linear(2, 3)).state_dict())
             ['0.weight', '0.bias']
         """
@@ -447,7 +441,6 @@ class Module(Generic[P, R]):
             TypeError: ``state_dict`` is not a mapping or a value is not a tensor.
 
         Example:
-            >>> import chainrule as cr
             >>> a, b = cr.nn.Linear(2, 3), cr.nn.Linear(2, 3)
             >>> a.load_state_dict(b.state_dict())
             <All keys matched successfully>
@@ -585,7 +578,6 @@ class Module(Generic[P, R]):
             The module itself.
 
         Example:
-            >>> import chainrule as cr
             >>> def zero_bias(m):
             ...     if isinstance(m, cr.nn.Linear):
             ...         cr.nn.init.zeros_(m.bias)
@@ -627,7 +619,6 @@ class Module(Generic[P, R]):
             RuntimeError: the device is not the CPU.
 
         Example:
-            >>> import chainrule as cr
             >>> cr.nn.Linear(2, 3).to(cr.float64).weight.dtype
             chainrule.float64
         """
@@ -695,7 +686,6 @@ class Module(Generic[P, R]):
             A handle; ``handle.remove()`` takes the hook away.
 
         Example:
-            >>> import chainrule as cr
             >>> net = cr.nn.Linear(2, 3)
             >>> shapes = []
             >>> with net.register_forward_hook(lambda m, args, out: shapes.append(out.shape)):

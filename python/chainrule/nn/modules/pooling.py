@@ -68,7 +68,6 @@ class MaxPool1d(_MaxPool):
         ValueError: the padding is more than half the window, or the window does not fit.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.MaxPool1d(2)(cr.tensor([[[1.0, 3.0, 2.0, 5.0]]]))
         tensor([[[3., 5.]]])
     """
@@ -100,7 +99,6 @@ class MaxPool2d(_MaxPool):
         ValueError: the padding is more than half the window, or the window does not fit.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.MaxPool2d(2)(cr.zeros(1, 3, 8, 8)).shape
         (1, 3, 4, 4)
     """
@@ -131,7 +129,6 @@ class AvgPool1d(Module[[Tensor], Tensor]):
         ValueError: the padding is more than half the window, or the window does not fit.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.AvgPool1d(2)(cr.tensor([[[1.0, 3.0, 2.0, 6.0]]]))
         tensor([[[2., 4.]]])
     """
@@ -186,7 +183,6 @@ class AvgPool2d(Module[[Tensor], Tensor]):
         ValueError: the padding is more than half the window, or the window does not fit.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.AvgPool2d(2)(cr.ones(1, 3, 8, 8)).shape
         (1, 3, 4, 4)
     """
@@ -247,7 +243,6 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
         input ``(N, C, L)`` or ``(C, L)``, output ``(N, C, M)``.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.AdaptiveAvgPool1d(1)(cr.tensor([[[1.0, 2.0, 3.0]]]))
         tensor([[[2.]]])
     """
@@ -267,7 +262,6 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
         input ``(N, C, H, W)`` or ``(C, H, W)``, output ``(N, C, P, Q)``.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.AdaptiveAvgPool2d((1, None))(cr.zeros(2, 3, 8, 9)).shape
         (2, 3, 1, 9)
     """
@@ -301,7 +295,6 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
         input ``(N, C, L)`` or ``(C, L)``, output ``(N, C, M)``.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.AdaptiveMaxPool1d(1)(cr.tensor([[[1.0, 2.0, 3.0]]]))
         tensor([[[3.]]])
     """
@@ -324,7 +317,6 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
         input ``(N, C, H, W)`` or ``(C, H, W)``, output ``(N, C, P, Q)``.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.AdaptiveMaxPool2d(2)(cr.zeros(2, 3, 8, 9)).shape
         (2, 3, 2, 2)
     """

@@ -32,7 +32,6 @@ def get_total_norm(
         RuntimeError: the norm is not finite and ``error_if_nonfinite``.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.utils.get_total_norm([cr.tensor([3.0]), cr.tensor([4.0])])
         tensor(5.)
     """
@@ -83,7 +82,6 @@ def clip_grad_norm_(
         RuntimeError: the norm is not finite and ``error_if_nonfinite``.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.Parameter(cr.zeros(2))
         >>> w.grad = cr.tensor([3.0, 4.0])
         >>> cr.nn.utils.clip_grad_norm_([w], max_norm=1.0)
@@ -106,7 +104,6 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
         clip_value: the largest absolute value allowed.
 
     Example:
-        >>> import chainrule as cr
         >>> w = cr.nn.Parameter(cr.zeros(2))
         >>> w.grad = cr.tensor([3.0, -0.5])
         >>> cr.nn.utils.clip_grad_value_([w], 1.0)

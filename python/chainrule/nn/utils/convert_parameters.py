@@ -20,7 +20,6 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
         ``(n,)``, n being the number of elements of all of them.
 
     Example:
-        >>> import chainrule as cr
         >>> cr.nn.utils.parameters_to_vector(cr.nn.Linear(3, 2).parameters()).shape
         (8,)
     """
@@ -38,7 +37,6 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         ValueError: the vector has another number of elements.
 
     Example:
-        >>> import chainrule as cr
         >>> layer = cr.nn.Linear(1, 1)
         >>> cr.nn.utils.vector_to_parameters(cr.tensor([2.0, 3.0]), layer.parameters())
         >>> layer.weight.item(), layer.bias.item()
