@@ -67,7 +67,7 @@ class _Formatter:
 
     def __init__(self, tensor: Tensor) -> None:
         self._floating = tensor.is_floating_point()
-        self._integral = False
+        self._integral = True  # as long as no element shows otherwise
         self._scientific = False
         self.width = 1
         values = tensor.reshape(-1).tolist()
