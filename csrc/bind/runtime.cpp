@@ -8,6 +8,7 @@
 #include "ops/gemm.h"
 #include "ops/probe.kernel.h"
 #include "ops/pointwise.h"
+#include "ops/probe.kernel.h"
 
 namespace cr {
 namespace {
@@ -79,6 +80,8 @@ void bind_runtime(py::module_& m) {
   m.def("set_flush_denormal", [](bool on) { set_flush_denormal(on); return true; }, py::arg("mode"),
         "Treat subnormal numbers as zero inside kernels (on by default).");
   m.def("_isa", [] { return isa_name(isa()); });
+  m.def("fma_peak", [](py::handle dtype) { return fma_peak(dtype_from_object(dtype.ptr())); }, py::arg("dtype"),
+        "Measured multiply-add rate of one thread in GFLOP/s, the limit of compute-bound work.");
   m.def("_version", [] { return CHAINRULE_VERSION; });
   m.def("_compiler", [] { return __VERSION__; });
   m.def("get_default_dtype", [] { return py::reinterpret_borrow<py::object>(dtype_object(default_dtype())); },

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 
+from . import _core, _dtypes, _functions
 from ._core import *  # noqa: F403
-from ._core import Tensor
-from ._core import _version as _core_version
+from ._dtypes import *  # noqa: F403
 from ._functions import *  # noqa: F403
 from ._printing import set_printoptions
 from .autograd.mode import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -40,13 +40,24 @@ from .random import (
     set_rng_state,
 )
 
-from . import _tensor, autograd, random  # noqa: I001  (the last ones: they attach methods to Tensor)
+from . import _tensor, autograd, random  # noqa: I001  (last: attaches methods to Tensor)
 
 if TYPE_CHECKING:
     from . import config, data, io, nn, optim, testing, utils
-    from .io import load, save
+    from .io import load, load_file, save, save_file
 
-__version__ = _core_version()
+__all__ = [
+    "Generator", "autograd", "bernoulli", "config", "data", "default_generator", "enable_grad",
+    "get_rng_state", "inference_mode", "initial_seed", "io", "load", "load_file", "manual_seed",
+    "multinomial", "nn", "no_grad", "normal", "optim", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "random", "randperm", "save", "save_file", "seed",
+    "set_grad_enabled", "set_printoptions", "set_rng_state", "testing", "utils",
+]  # fmt: skip
+__all__ += _core.__all__
+__all__ += _dtypes.__all__
+__all__ += _functions.__all__
+
+__version__: str = _core._version()
 
 # Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
 _LAZY_MODULES = ("config", "data", "io", "nn", "optim", "testing", "utils")

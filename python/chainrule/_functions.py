@@ -11,22 +11,12 @@ from ._core import Tensor, dtype
 
 __all__ = [
     "allclose", "arange", "argwhere", "as_tensor", "asarray", "atleast_1d", "broadcast_shapes",
-    "broadcast_tensors", "broadcast_to", "chunk", "concat", "concatenate", "diag", "double", "equal",
-    "eye", "finfo", "float", "hstack", "iinfo", "int", "is_tensor", "isclose",
-    "linspace", "long", "max", "meshgrid", "min", "movedim", "numel", "result_type", "roll",
-    "short", "split", "squeeze", "stack", "swapaxes", "tensor", "tensor_split", "tile", "tril", "triu", "unbind",
+    "broadcast_tensors", "broadcast_to", "chunk", "concat", "concatenate", "diag", "equal",
+    "eye", "finfo", "hstack", "iinfo", "is_tensor", "isclose",
+    "linspace", "max", "meshgrid", "min", "movedim", "numel", "result_type", "roll",
+    "split", "squeeze", "stack", "swapaxes", "tensor", "tensor_split", "tile", "tril", "triu", "unbind",
     "unflatten", "vstack", "where",
 ]  # fmt: skip
-
-float = _core.float32
-double = _core.float64
-long = _core.int64
-int = _core.int32
-short = _core.int16
-
-_PyInt = type(0)
-_PyFloat = type(0.0)
-
 
 # ---------------------------------------------------------------- creation
 
@@ -60,7 +50,7 @@ def tensor(
     _check_device(device)
     if isinstance(data, Tensor):
         result = data.detach().clone()
-    elif isinstance(data, (bool, _PyInt, _PyFloat, list, tuple)) and not _holds_arrays(data):
+    elif isinstance(data, (bool, int, float, list, tuple)) and not _holds_arrays(data):
         result = _core._from_nested(data, dtype)
     elif isinstance(data, (str, bytes)) or data is None:
         raise TypeError(f"tensor: cannot make a tensor from {type(data).__name__}")
@@ -84,7 +74,7 @@ def _holds_arrays(data: Any) -> bool:
         if not data:
             return False
         data = data[0]
-    return not isinstance(data, (bool, _PyInt, _PyFloat)) and not (
+    return not isinstance(data, (bool, int, float)) and not (
         isinstance(data, Tensor) and data.numel() == 1
     )
 
@@ -108,9 +98,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return tensor(data, dtype=dtype)
 
 
-def asarray(
-    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None
-) -> Tensor:
+def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
     """Convert to a tensor; ``copy=True`` always copies, ``copy=False`` never.
 
     Raises:
@@ -131,13 +119,15 @@ def asarray(
 
 
 def _shares_memory(result: Tensor, obj: Any) -> bool:
-    pointer: _PyInt = obj.__array_interface__["data"][0]
+    pointer: int = obj.__array_interface__["data"][0]
     return result.data_ptr() == pointer
 
 
 def _range_dtype(*values: Any) -> dtype:
     whole = all(
-        not v.is_floating_point() if isinstance(v, Tensor) else isinstance(v, _PyInt) or hasattr(v, "__index__")
+        not v.is_floating_point()
+        if isinstance(v, Tensor)
+        else isinstance(v, int) or hasattr(v, "__index__")
         for v in values
     )
     return _core.int64 if whole else _core.get_default_dtype()
@@ -168,7 +158,7 @@ def arange(
             raise ValueError(f"arange: bounds and step must be finite (got {start}, {end}, {step})")
     if (end - start) * step < 0:
         raise ValueError(f"arange: step {step} leads away from end (got start {start}, end {end})")
-    if all(isinstance(v, _PyInt) for v in (start, end, step)):
+    if all(isinstance(v, int) for v in (start, end, step)):
         length = -((start - end) // step)
     else:
         length = math.ceil((end - start) / step)
@@ -177,7 +167,7 @@ def arange(
 
 
 def linspace(
-    start: Any, end: Any, steps: _PyInt, *, dtype: Any = None, device: Any = None,
+    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """``steps`` evenly spaced values from ``start`` to ``end``, both included.
@@ -188,12 +178,12 @@ def linspace(
     """
     _check_device(device)
     wanted = _core.get_default_dtype() if dtype is None else dtype
-    result: Tensor = _core._linspace(_PyFloat(start), _PyFloat(end), steps, wanted)
+    result: Tensor = _core._linspace(float(start), float(end), steps, wanted)
     return result.requires_grad_() if requires_grad else result
 
 
 def eye(
-    n: _PyInt, m: _PyInt | None = None, *, dtype: Any = None, device: Any = None,
+    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Identity matrix, or ``(n, m)`` with ones on the diagonal.
@@ -219,9 +209,7 @@ class ValuesIndices(NamedTuple):
     indices: Tensor
 
 
-def max(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: _PyInt | None = None
-) -> Any:
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: int | None = None) -> Any:
     """Largest element; with an int ``dim`` values and indices; with a tensor the larger of two.
 
     Example:
@@ -238,9 +226,7 @@ def max(
     return ValuesIndices(*_core._max_dim(input, dim, keepdim))
 
 
-def min(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: _PyInt | None = None
-) -> Any:
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: int | None = None) -> Any:
     """Smallest element; with an int ``dim`` values and indices; with a tensor the smaller of two.
 
     Example:
@@ -272,7 +258,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 # ---------------------------------------------------------------- lists of views
 
 
-def split(tensor: Tensor, split_size_or_sections: _PyInt | Sequence[_PyInt], dim: _PyInt = 0) -> tuple[Tensor, ...]:
+def split(
+    tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
     """Cut into views of a given size (the last may be smaller) or of given sizes.
 
     Example:
@@ -280,7 +268,7 @@ def split(tensor: Tensor, split_size_or_sections: _PyInt | Sequence[_PyInt], dim
         [(2,), (2,), (1,)]
     """
     size = tensor.size(dim)
-    if isinstance(split_size_or_sections, _PyInt):
+    if isinstance(split_size_or_sections, int):
         step = split_size_or_sections
         if step < 0 or (step == 0 and size > 0):
             raise ValueError(f"split: split size must be positive (got {step})")
@@ -299,7 +287,7 @@ def split(tensor: Tensor, split_size_or_sections: _PyInt | Sequence[_PyInt], dim
     return tuple(parts)
 
 
-def chunk(input: Tensor, chunks: _PyInt, dim: _PyInt = 0) -> tuple[Tensor, ...]:
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut into at most ``chunks`` views of equal size (the last may be smaller).
 
     Example:
@@ -314,7 +302,9 @@ def chunk(input: Tensor, chunks: _PyInt, dim: _PyInt = 0) -> tuple[Tensor, ...]:
     return split(input, -(-size // chunks), dim)
 
 
-def tensor_split(input: Tensor, indices_or_sections: _PyInt | Sequence[_PyInt], dim: _PyInt = 0) -> tuple[Tensor, ...]:
+def tensor_split(
+    input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
     """Cut at given indices, or into a number of nearly equal views (the first ones larger).
 
     Example:
@@ -322,17 +312,19 @@ def tensor_split(input: Tensor, indices_or_sections: _PyInt | Sequence[_PyInt], 
         [(3,), (2,)]
     """
     size = input.size(dim)
-    if isinstance(indices_or_sections, _PyInt):
+    if isinstance(indices_or_sections, int):
         n = indices_or_sections
         if n < 1:
             raise ValueError(f"tensor_split: sections must be 1 or more (got {n})")
         sizes = [size // n + (i < size % n) for i in range(n)]
         return split(input, sizes, dim)
     bounds = [0, *indices_or_sections, size]
-    return tuple(_core.slice(input, dim, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True))
+    return tuple(
+        _core.slice(input, dim, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+    )
 
 
-def unbind(input: Tensor, dim: _PyInt = 0) -> tuple[Tensor, ...]:
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of all indices of one dimension.
 
     Example:
@@ -345,7 +337,7 @@ def unbind(input: Tensor, dim: _PyInt = 0) -> tuple[Tensor, ...]:
 # ---------------------------------------------------------------- shapes
 
 
-def stack(tensors: Sequence[Tensor], dim: _PyInt = 0) -> Tensor:
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension.
 
     Example:
@@ -397,7 +389,7 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
     return result
 
 
-def concat(tensors: Sequence[Tensor], dim: _PyInt = 0) -> Tensor:
+def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Same as ``cat``: join along an existing dimension.
 
     Example:
@@ -411,7 +403,7 @@ def concat(tensors: Sequence[Tensor], dim: _PyInt = 0) -> Tensor:
 concatenate = concat
 
 
-def movedim(input: Tensor, source: _PyInt | Sequence[_PyInt], destination: _PyInt | Sequence[_PyInt]) -> Tensor:
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """Move dimensions to other places; the rest keep their order (a view).
 
     Example:
@@ -419,8 +411,8 @@ def movedim(input: Tensor, source: _PyInt | Sequence[_PyInt], destination: _PyIn
         (3, 4, 2)
     """
     n = input.ndim
-    sources = [source] if isinstance(source, _PyInt) else list(source)
-    targets = [destination] if isinstance(destination, _PyInt) else list(destination)
+    sources = [source] if isinstance(source, int) else list(source)
+    targets = [destination] if isinstance(destination, int) else list(destination)
     if len(sources) != len(targets):
         raise ValueError(f"movedim: {len(sources)} sources for {len(targets)} destinations")
     for d in (*sources, *targets):
@@ -431,11 +423,13 @@ def movedim(input: Tensor, source: _PyInt | Sequence[_PyInt], destination: _PyIn
         raise ValueError(f"movedim: repeated dimension in {source} or {destination}")
     rest = iter([d for d in range(n) if d not in sources])
     moved = dict(zip(targets, sources, strict=True))
-    result: Tensor = _core.permute(input, *[moved[d] if d in moved else next(rest) for d in range(n)])
+    result: Tensor = _core.permute(
+        input, *[moved[d] if d in moved else next(rest) for d in range(n)]
+    )
     return result
 
 
-def swapaxes(input: Tensor, axis0: _PyInt, axis1: _PyInt) -> Tensor:
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
     """Same as ``transpose``: swap two dimensions.
 
     Example:
@@ -446,7 +440,7 @@ def swapaxes(input: Tensor, axis0: _PyInt, axis1: _PyInt) -> Tensor:
     return result
 
 
-def squeeze(input: Tensor, dim: _PyInt | Sequence[_PyInt] | None = None) -> Tensor:
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Drop dimensions of size 1: all of them, or those given (a view).
 
     Example:
@@ -457,7 +451,7 @@ def squeeze(input: Tensor, dim: _PyInt | Sequence[_PyInt] | None = None) -> Tens
     return result
 
 
-def unflatten(input: Tensor, dim: _PyInt, sizes: Sequence[_PyInt]) -> Tensor:
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split one dimension into several; one size may be -1.
 
     Example:
@@ -475,7 +469,7 @@ def unflatten(input: Tensor, dim: _PyInt, sizes: Sequence[_PyInt]) -> Tensor:
     return result
 
 
-def broadcast_shapes(*shapes: Sequence[_PyInt] | _PyInt) -> tuple[_PyInt, ...]:
+def broadcast_shapes(*shapes: Sequence[int] | int) -> tuple[int, ...]:
     """The shape that shapes broadcast to.
 
     Example:
@@ -485,12 +479,12 @@ def broadcast_shapes(*shapes: Sequence[_PyInt] | _PyInt) -> tuple[_PyInt, ...]:
     import numpy as np
 
     try:
-        return np.broadcast_shapes(*shapes)  # type: ignore[arg-type]
+        return np.broadcast_shapes(*shapes)
     except ValueError:
         raise ValueError(f"broadcast_shapes: shapes do not broadcast (got {shapes})") from None
 
 
-def broadcast_to(input: Tensor, size: Sequence[_PyInt]) -> Tensor:
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """View broadcast to a shape.
 
     Example:
@@ -526,7 +520,11 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         tensor([[0, 0, 0],
                 [1, 1, 1]])
     """
-    vectors = list(tensors[0]) if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else list(tensors)
+    vectors = (
+        list(tensors[0])
+        if len(tensors) == 1 and not isinstance(tensors[0], Tensor)
+        else list(tensors)
+    )
     if indexing not in ("ij", "xy"):
         raise ValueError(f"meshgrid: indexing must be 'ij' or 'xy' (got {indexing!r})")
     swap = indexing == "xy" and len(vectors) > 1
@@ -546,7 +544,9 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     return tuple(grids)
 
 
-def roll(input: Tensor, shifts: _PyInt | Sequence[_PyInt], dims: _PyInt | Sequence[_PyInt] | None = None) -> Tensor:
+def roll(
+    input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None
+) -> Tensor:
     """Shift elements along dimensions; what leaves at one end enters at the other.
 
     Example:
@@ -554,12 +554,12 @@ def roll(input: Tensor, shifts: _PyInt | Sequence[_PyInt], dims: _PyInt | Sequen
         tensor([3, 0, 1, 2])
     """
     if dims is None:
-        if not isinstance(shifts, _PyInt):
+        if not isinstance(shifts, int):
             raise ValueError("roll: several shifts need dims")
         return roll(input.reshape(-1), shifts, 0).reshape(input.shape)
     pairs = zip(
-        [shifts] if isinstance(shifts, _PyInt) else shifts,
-        [dims] if isinstance(dims, _PyInt) else dims,
+        [shifts] if isinstance(shifts, int) else shifts,
+        [dims] if isinstance(dims, int) else dims,
         strict=True,
     )
     result = input
@@ -580,7 +580,7 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
         >>> cr.tile(cr.tensor([1, 2]), (2,))
         tensor([1, 2, 1, 2])
     """
-    counts = list(dims[0]) if len(dims) == 1 and not isinstance(dims[0], _PyInt) else list(dims)
+    counts = list(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else list(dims)
     counts = [1] * (input.ndim - len(counts)) + counts
     return input.repeat(*counts)
 
@@ -593,7 +593,7 @@ def _triangle(input: Tensor, keep: Any) -> Tensor:
     return _core.where(keep(columns - rows), input, _core.zeros((), dtype=input.dtype))
 
 
-def tril(input: Tensor, diagonal: _PyInt = 0) -> Tensor:
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Lower triangle of matrices; the rest is 0.
 
     Example:
@@ -604,7 +604,7 @@ def tril(input: Tensor, diagonal: _PyInt = 0) -> Tensor:
     return _triangle(input, lambda offset: offset <= diagonal)
 
 
-def triu(input: Tensor, diagonal: _PyInt = 0) -> Tensor:
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Upper triangle of matrices; the rest is 0.
 
     Example:
@@ -615,7 +615,7 @@ def triu(input: Tensor, diagonal: _PyInt = 0) -> Tensor:
     return _triangle(input, lambda offset: offset >= diagonal)
 
 
-def diag(input: Tensor, diagonal: _PyInt = 0) -> Tensor:
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """Diagonal of a matrix, or the matrix with a vector on its diagonal.
 
     Example:
@@ -646,7 +646,9 @@ def argwhere(input: Tensor) -> Tensor:
 # ---------------------------------------------------------------- comparison and facts
 
 
-def isclose(input: Tensor, other: Tensor, rtol: _PyFloat = 1e-5, atol: _PyFloat = 1e-8, equal_nan: bool = False) -> Tensor:
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
     """Where ``abs(input - other) <= atol + rtol * abs(other)``.
 
     Example:
@@ -666,7 +668,9 @@ def isclose(input: Tensor, other: Tensor, rtol: _PyFloat = 1e-5, atol: _PyFloat 
     return close
 
 
-def allclose(input: Tensor, other: Tensor, rtol: _PyFloat = 1e-5, atol: _PyFloat = 1e-8, equal_nan: bool = False) -> bool:
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
     """Whether all elements are close, as :func:`isclose` has it.
 
     Example:
@@ -696,7 +700,7 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
-def numel(input: Tensor) -> _PyInt:
+def numel(input: Tensor) -> int:
     """Number of elements.
 
     Example:

@@ -52,10 +52,17 @@ def set_printoptions(
     }
     if profile is not None:
         if profile not in profiles:
-            raise ValueError(f"set_printoptions: profile must be one of {list(profiles)} (got {profile!r})")
+            raise ValueError(
+                f"set_printoptions: profile must be one of {list(profiles)} (got {profile!r})"
+            )
         for name, value in profiles[profile].items():
             setattr(_options, name, value)
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    given = {
+        "precision": precision,
+        "threshold": threshold,
+        "edgeitems": edgeitems,
+        "linewidth": linewidth,
+    }
     for name, value in given.items():
         if value is not None:
             setattr(_options, name, value)
@@ -79,7 +86,9 @@ class _Formatter:
             largest, smallest = max(finite), min(finite)
             self._integral = all(v == math.ceil(v) for v in finite)
             far_apart = largest / smallest > 1000.0
-            self._scientific = far_apart or largest > 1.0e8 or (not self._integral and smallest < 1.0e-4)
+            self._scientific = (
+                far_apart or largest > 1.0e8 or (not self._integral and smallest < 1.0e-4)
+            )
             if self._integral:
                 self._scientific = far_apart and largest > 1.0e8 or largest > 1.0e8
         if _options.sci_mode is not None:
@@ -135,7 +144,9 @@ def _lines(tensor: Tensor, indent: int, summarise: bool, formatter: _Formatter) 
         return _lines(tensor[i], indent + 1, summarise, formatter)
 
     if cut:
-        slices = [inner(i) for i in range(edge)] + ["..."] + [inner(i) for i in range(size - edge, size)]
+        slices = (
+            [inner(i) for i in range(edge)] + ["..."] + [inner(i) for i in range(size - edge, size)]
+        )
     else:
         slices = [inner(i) for i in range(size)]
     separator = "," + "\n" * (tensor.ndim - 1) + " " * (indent + 1)

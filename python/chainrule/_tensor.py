@@ -174,10 +174,15 @@ class _TensorMethods:
     def __repr__(self: Any, *, tensor_contents: str | None = None) -> str:
         return _printing.tensor_repr(self)
 
-    def __reduce_ex__(self: Any, protocol: int) -> Any:
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:
         return (
             _rebuild,
-            (type(self), self.detach().clone().numpy(), self.requires_grad and self.is_leaf, self.__dict__),
+            (
+                type(self),
+                self.detach().clone().numpy(),
+                self.requires_grad and self.is_leaf,
+                self.__dict__,
+            ),
         )
 
     def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
@@ -198,7 +203,14 @@ class _TensorMethods:
 
     # ------------------------------------------------------------ conversion
 
-    def to(self: Any, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False) -> Tensor:
+    def to(
+        self: Any,
+        *args: Any,
+        dtype: Any = None,
+        device: Any = None,
+        copy: bool = False,
+        non_blocking: bool = False,
+    ) -> Tensor:
         """Convert to another dtype, or to the dtype of another tensor; the device is the CPU.
 
         Example:
@@ -224,7 +236,7 @@ class _TensorMethods:
 
     def type_as(self: Any, other: Tensor) -> Tensor:
         """Convert to the dtype of another tensor."""
-        return _core.to(self, other.dtype)  # type: ignore[no-any-return]
+        return _core.to(self, other.dtype)
 
     def cpu(self: Any) -> Tensor:
         """The tensor itself: it lives on the CPU."""
@@ -251,51 +263,55 @@ class _TensorMethods:
 
     def where(self: Any, condition: Tensor, other: Any) -> Tensor:
         """This tensor where ``condition`` holds, ``other`` elsewhere."""
-        return _core.where(condition, self, other)  # type: ignore[no-any-return]
+        return _core.where(condition, self, other)
 
     def view(self: Any, *shape: Any) -> Tensor:
         """Another shape on the same memory; see chainrule.view."""
-        return _core.view(self, *shape)  # type: ignore[no-any-return]
+        return _core.view(self, *shape)
 
     def view_as(self: Any, other: Tensor) -> Tensor:
         """View with the shape of another tensor."""
-        return _core.view(self, other.shape)  # type: ignore[no-any-return]
+        return _core.view(self, other.shape)
 
     def reshape_as(self: Any, other: Tensor) -> Tensor:
         """Reshape to the shape of another tensor."""
-        return _core.reshape(self, other.shape)  # type: ignore[no-any-return]
+        return _core.reshape(self, other.shape)
 
     def expand_as(self: Any, other: Tensor) -> Tensor:
         """Expand to the shape of another tensor."""
-        return _core.expand(self, other.shape)  # type: ignore[no-any-return]
+        return _core.expand(self, other.shape)
 
     def copy_(self: Any, src: Any, non_blocking: bool = False) -> Tensor:
         """Overwrite with the values of ``src``, broadcast and converted."""
-        return _core.copy_(self, src)  # type: ignore[no-any-return]
+        return _core.copy_(self, src)
 
     def zero_(self: Any) -> Tensor:
         """Set all elements to 0."""
-        return _core.fill_(self, 0)  # type: ignore[no-any-return]
+        return _core.fill_(self, 0)
 
-    def new_tensor(self: Any, data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_tensor(
+        self: Any, data: Any, *, dtype: Any = None, requires_grad: bool = False
+    ) -> Tensor:
         """Make a tensor of this tensor's dtype from data."""
         return _functions.tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def new_zeros(self: Any, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         """Zeros of a shape, with this tensor's dtype."""
-        return _core.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+        return _core.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def new_ones(self: Any, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         """Ones of a shape, with this tensor's dtype."""
-        return _core.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+        return _core.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def new_empty(self: Any, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         """Uninitialised memory of a shape, with this tensor's dtype."""
-        return _core.empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+        return _core.empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
-    def new_full(self: Any, size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_full(
+        self: Any, size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
+    ) -> Tensor:
         """One value in a shape, with this tensor's dtype."""
-        return _core.full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+        return _core.full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def __dir__(self: Any) -> list[str]:
         return sorted({*dir(type(self)), *self.__dict__})
@@ -303,7 +319,7 @@ class _TensorMethods:
 
 def _conversion(name: str, target: dtype) -> Callable[[Tensor], Tensor]:
     def convert(self: Tensor) -> Tensor:
-        return _core.to(self, target)  # type: ignore[no-any-return]
+        return _core.to(self, target)
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"Convert to {target.name}."

@@ -134,7 +134,9 @@ def rand(
     """
     _functions._check_device(device)
     wanted = dtype or _core.get_default_dtype()
-    return _finish(_core._uniform(_state_of(generator), _shape(size), 0.0, 1.0, wanted), requires_grad)
+    return _finish(
+        _core._uniform(_state_of(generator), _shape(size), 0.0, 1.0, wanted), requires_grad
+    )
 
 
 def randn(
@@ -149,7 +151,9 @@ def randn(
     """
     _functions._check_device(device)
     wanted = dtype or _core.get_default_dtype()
-    return _finish(_core._normal(_state_of(generator), _shape(size), 0.0, 1.0, wanted), requires_grad)
+    return _finish(
+        _core._normal(_state_of(generator), _shape(size), 0.0, 1.0, wanted), requires_grad
+    )
 
 
 def randint(
@@ -174,7 +178,9 @@ def randint(
     if low >= high:
         raise ValueError(f"randint: low must be below high (got {low} and {high})")
     wanted = dtype or _core.int64
-    return _finish(_core._randint(_state_of(generator), tuple(size), low, high, wanted), requires_grad)
+    return _finish(
+        _core._randint(_state_of(generator), tuple(size), low, high, wanted), requires_grad
+    )
 
 
 def randperm(
@@ -223,7 +229,13 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
     return randint(low, high, input.shape, dtype=dtype or input.dtype)
 
 
-def normal(mean: Any, std: Any = 1.0, size: Sequence[int] | None = None, *, generator: Generator | None = None) -> Tensor:
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Sequence[int] | None = None,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
     """Normal numbers; mean and deviation may be tensors, which broadcast.
 
     Example:
@@ -236,10 +248,13 @@ def normal(mean: Any, std: Any = 1.0, size: Sequence[int] | None = None, *, gene
         )
     if (std.detach() < 0).any() if isinstance(std, Tensor) else std < 0:
         raise ValueError("normal: the standard deviation must not be negative")
-    return randn(*size, generator=generator) * std + mean
+    result: Tensor = randn(*size, generator=generator) * std + mean
+    return result
 
 
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None
+) -> Tensor:
     """1 with the probability that ``input`` gives (or with ``p``), else 0.
 
     Raises:
@@ -252,11 +267,17 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     probability = input.detach() if p is None else _core.full_like(input.detach(), p)
     if not bool(((probability >= 0) & (probability <= 1)).all()):
         raise ValueError("bernoulli: probabilities must lie in [0, 1]")
-    return (rand(*input.shape, generator=generator, dtype=_core.float64) < probability).to(input.dtype)
+    return (rand(*input.shape, generator=generator, dtype=_core.float64) < probability).to(
+        input.dtype
+    )
 
 
 def multinomial(
-    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Indices drawn with probabilities proportional to the weights in the last dimension.
 
@@ -302,7 +323,14 @@ def multinomial(
 # ---------------------------------------------------------------- in place
 
 
-def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **kwargs: float) -> Tensor:
+def uniform_(
+    self: Tensor,
+    from_: float = 0.0,
+    to: float = 1.0,
+    *,
+    generator: Generator | None = None,
+    **kwargs: float,
+) -> Tensor:
     """Fill with uniform numbers in [from, to)."""
     low = kwargs.pop("from", from_)
     if low > to:
@@ -310,7 +338,9 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Ge
     return self.copy_(_core._uniform(_state_of(generator), self.shape, low, to, self.dtype))
 
 
-def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+def normal_(
+    self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Fill with normal numbers."""
     if std < 0:
         raise ValueError(f"normal_: std must not be negative (got {std})")
@@ -319,7 +349,9 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with 1 (probability ``p``) and 0."""
-    probability = p if isinstance(p, Tensor) else _core.full(self.shape, float(p), dtype=_core.float64)
+    probability = (
+        p if isinstance(p, Tensor) else _core.full(self.shape, float(p), dtype=_core.float64)
+    )
     return self.copy_(bernoulli(_core.expand(probability, self.shape), generator=generator))
 
 
@@ -331,7 +363,9 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     return self.copy_(-(1.0 - uniform).log() / lambd)
 
 
-def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
+def random_(
+    self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None
+) -> Tensor:
     """Fill with integers in [low, high); by default with all the dtype represents exactly."""
     if high is None and low:
         low, high = 0, low

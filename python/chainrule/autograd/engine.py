@@ -15,10 +15,12 @@ def _as_list(value: Tensors | None) -> list[Tensor]:
     return [value] if isinstance(value, Tensor) else list(value)
 
 
-def _grad_list(grads: Tensor | Sequence[Tensor | None] | None, roots: list[Tensor], op: str) -> list[Tensor | None]:
+def _grad_list(
+    grads: Tensor | Sequence[Tensor | None] | None, roots: list[Tensor], op: str
+) -> list[Tensor | None]:
     if grads is None:
         return [None] * len(roots)
-    listed = [grads] if isinstance(grads, Tensor) else list(grads)
+    listed: list[Tensor | None] = [grads] if isinstance(grads, Tensor) else list(grads)
     if len(listed) != len(roots):
         raise RuntimeError(f"{op}: got {len(listed)} gradients for {len(roots)} tensors")
     return listed
