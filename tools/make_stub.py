@@ -53,7 +53,8 @@ WRITABLE = {"requires_grad": "bool", "grad": "Tensor | None", "data": "Tensor"}
 METHODS = {
     "__init__": "(self, data: Any = ...) -> None",
     "item": "(self) -> Any", "size": "(self, dim: int = ...) -> Any",
-    "stride": "(self, dim: int = ...) -> Any", "dim": "(self) -> int", "ndimension": "(self) -> int",
+    "stride": "(self, dim: int = ...) -> Any", "dim": "(self) -> int",
+    "ndimension": "(self) -> int",
     "numel": "(self) -> int", "nelement": "(self) -> int", "element_size": "(self) -> int",
     "data_ptr": "(self) -> int", "is_contiguous": "(self) -> bool",
     "storage_offset": "(self) -> int", "detach": "(self) -> Tensor",
@@ -64,9 +65,23 @@ METHODS = {
     "__hash__": "(self) -> int", "__eq__": "(self, other: Any) -> Tensor",
     "__ne__": "(self, other: Any) -> Tensor",
 }  # fmt: skip
-BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
-COMPARE = "lt le gt ge".split()
-UNARY = "neg pos abs invert".split()
+BINARY = [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+]
+COMPARE = ["lt", "le", "gt", "ge"]
+UNARY = ["neg", "pos", "abs", "invert"]
 IGNORE = "  # type: ignore[override]"
 
 TYPES = {

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-
-from . import _core, _dtypes, _functions
+from . import _core, _dtypes, _functions, autograd, random
+from . import _tensor as _tensor  # attaches the methods written in Python
 from ._core import *  # noqa: F403
 from ._dtypes import *  # noqa: F403
 from ._functions import *  # noqa: F403
@@ -39,8 +39,6 @@ from .random import (
     seed,
     set_rng_state,
 )
-
-from . import _tensor, autograd, random  # noqa: I001  (last: attaches methods to Tensor)
 
 if TYPE_CHECKING:
     from . import config, data, io, nn, optim, testing, utils

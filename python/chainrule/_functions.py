@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ __all__ = [
     "broadcast_tensors", "broadcast_to", "chunk", "concat", "concatenate", "diag", "equal",
     "eye", "finfo", "hstack", "iinfo", "is_tensor", "isclose",
     "linspace", "max", "meshgrid", "min", "movedim", "numel", "result_type", "roll",
-    "split", "squeeze", "stack", "swapaxes", "tensor", "tensor_split", "tile", "tril", "triu", "unbind",
+    "split", "squeeze", "stack", "swapaxes", "tensor", "tensor_split", "tile", "tril", "triu",
+    "unbind",
     "unflatten", "vstack", "where",
 ]  # fmt: skip
 
@@ -319,9 +321,7 @@ def tensor_split(
         sizes = [size // n + (i < size % n) for i in range(n)]
         return split(input, sizes, dim)
     bounds = [0, *indices_or_sections, size]
-    return tuple(
-        _core.slice(input, dim, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)
-    )
+    return tuple(_core.slice(input, dim, a, b) for a, b in itertools.pairwise(bounds))
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -349,7 +349,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     for i, t in enumerate(tensors[1:], 1):
         if t.shape != tensors[0].shape:
             raise ValueError(
-                f"stack: tensors must have one shape (got {tensors[0].shape} at 0 and {t.shape} at {i})"
+                f"stack: tensors must have one shape (got {tensors[0].shape} at 0, {t.shape} at {i})"
             )
     result: Tensor = _core.cat([_core.unsqueeze(t, dim) for t in tensors], dim)
     return result

@@ -55,7 +55,7 @@ class Generator:
         """Go back to a state from :meth:`get_state`."""
         if state.shape != (2,) or state.dtype != _core.int64:
             raise ValueError(
-                f"set_state: expected an int64 tensor of shape (2,) (got {state.dtype}, {state.shape})"
+                f"set_state: expected int64 of shape (2,) (got {state.dtype}, {state.shape})"
             )
         self._state.copy_(state)
         return self

@@ -38,7 +38,7 @@ class _Mode:
         return wrapped  # type: ignore[return-value]
 
 
-class set_grad_enabled(_Mode):  # noqa: N801
+class set_grad_enabled(_Mode):
     """Turn the tape on or off, at once and until the end of the ``with`` block.
 
     Example:
@@ -82,7 +82,7 @@ class _SwitchGrad(_Mode):
         _set_grad_enabled(self._before)
 
 
-class no_grad(_SwitchGrad):  # noqa: N801
+class no_grad(_SwitchGrad):
     """Do not tape: results do not require a gradient.
 
     Example:
@@ -95,7 +95,7 @@ class no_grad(_SwitchGrad):  # noqa: N801
     _on = False
 
 
-class enable_grad(_SwitchGrad):  # noqa: N801
+class enable_grad(_SwitchGrad):
     """Tape again inside a ``no_grad`` block.
 
     Example:
@@ -108,7 +108,7 @@ class enable_grad(_SwitchGrad):  # noqa: N801
     _on = True
 
 
-class inference_mode(_Mode):  # noqa: N801
+class inference_mode(_Mode):
     """Like ``no_grad``, and what is made inside can never be taped later (it is cheaper).
 
     Example:
