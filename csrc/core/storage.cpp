@@ -13,6 +13,7 @@ constexpr size_t kAlignment = 64;
 constexpr size_t kSmallLimit = 4096;      // up to here: per-thread lists
 constexpr int kSmallClasses = kSmallLimit / kAlignment;
 constexpr int kSmallKeep = 64;            // blocks a thread keeps of each small class
+constexpr size_t kMaxBytes = size_t{1} << 47;  // the address space of a process
 constexpr int kLargeClasses = 4 * 48;
 
 struct FreeBlock {
@@ -105,24 +106,29 @@ void* allocate(size_t bytes) {
     }
     return system_allocate((size_class + 1) * kAlignment);
   }
+  if (bytes > kMaxBytes) throw std::bad_alloc();
   size_t rounded;
   const int size_class = large_class(bytes, &rounded);
-  count_allocated(static_cast<int64_t>(rounded));
   SharedCache& cache = shared_cache();
+  void* block = nullptr;
   {
     std::lock_guard<std::mutex> lock(cache.mutex);
-    if (FreeBlock* block = cache.head[size_class]) {
-      cache.head[size_class] = block->next;
+    if (FreeBlock* first = cache.head[size_class]) {
+      cache.head[size_class] = first->next;
       cache.cached -= static_cast<int64_t>(rounded);
-      return block;
+      block = first;
     }
   }
-  try {
-    return system_allocate(rounded);
-  } catch (const std::bad_alloc&) {
-    empty_cache();  // perhaps the cache holds what is missing
-    return system_allocate(rounded);
+  if (!block) {
+    try {
+      block = system_allocate(rounded);
+    } catch (const std::bad_alloc&) {
+      empty_cache();  // perhaps the cache holds what is missing
+      block = system_allocate(rounded);
+    }
   }
+  count_allocated(static_cast<int64_t>(rounded));
+  return block;
 }
 
 void deallocate(void* p, size_t bytes) {
