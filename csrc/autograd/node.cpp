@@ -75,6 +75,7 @@ Tensor Node::retained(int output) const {
 // ---------------------------------------------------------------- leaves
 
 void Leaf::accumulate(const Tensor& value, bool create_graph) {
+  std::lock_guard<std::mutex> lock(mutex_);
   if (!grad) {
     // Taking the tensor itself is safe when nobody else holds it or its memory.
     const bool ours = !create_graph && value.ref()->use_count() == 1 &&
@@ -152,14 +153,13 @@ OpNode::OpNode(const OpDef& op, const TensorList& inputs, const Attrs& attrs)
   }
 }
 
-void OpNode::save(const TensorList& inputs, const Tensor* outputs, bool in_place) {
+void OpNode::save(const TensorList& inputs, const Tensor* outputs) {
   uint32_t wanting = 0;
   const int listed = std::min(inputs.size(), kMaxSaved);
   for (int i = 0; i < listed; ++i) {
     if (inputs_[i].node) wanting |= 1u << i;
   }
-  // An input that was just overwritten is gone; asking for it later says so.
-  for (int i = in_place ? 1 : 0; i < listed; ++i) {
+  for (int i = 0; i < listed; ++i) {
     if (inputs[i] && (op_.saves_input_for[i] & wanting)) {
       saved_.push_back({static_cast<int16_t>(i), inputs[i].version(), inputs[i]});
     }
@@ -199,11 +199,6 @@ const OpNode::Saved& OpNode::find_saved(int index) const {
                    saved.tensor.shape(), " is at version ", now, "; expected version ",
                    saved.version, "); use an out-of-place operation or .clone() before the change");
     return saved;
-  }
-  if (index == 0) {
-    fail(ErrorKind::kRuntime, op_.name(),
-         ": its input is needed for the gradient but was overwritten by the in-place form; use ",
-         op_.name(), " without the underscore");
   }
   fail(ErrorKind::kRuntime, op_.name(), ": internal: the formula reads what the row does not save");
 }

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "core/op.h"
@@ -81,13 +82,16 @@ class Leaf final : public Node {
   bool wanted = true;
   Tensor grad;
   std::vector<std::pair<uint64_t, std::function<void()>>> post_hooks;
+
+ private:
+  std::mutex mutex_;  // backward may run in several threads
 };
 
 // A call of an op row.
 class OpNode final : public Node {
  public:
   OpNode(const OpDef& op, const TensorList& inputs, const Attrs& attrs);
-  void save(const TensorList& inputs, const Tensor* outputs, bool in_place);
+  void save(const TensorList& inputs, const Tensor* outputs);
 
   void apply(Vjp& vjp) override;
   std::string name() const override;

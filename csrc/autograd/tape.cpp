@@ -22,7 +22,7 @@ void record(const OpDef& op, const TensorList& inputs, const Attrs& attrs, Tenso
   }
   Ref<OpNode> node(new OpNode(op, inputs, attrs));
   for (int k = 0; k < outputs; ++k) node->outputs().push_back(out[k].meta());
-  node->save(inputs, out, false);
+  node->save(inputs, out);
   for (int k = 0; k < outputs; ++k) {
     if (is_floating(out[k].dtype())) attach(out[k], node.get(), k);
   }
@@ -83,7 +83,7 @@ void after_write(const OpDef& op, const TensorList& inputs, const Attrs& attrs, 
   if (!tracked) return;
   Ref<OpNode> node(new OpNode(op, inputs, attrs));
   node->outputs().push_back(self.meta());
-  node->save(inputs, &self, true);
+  node->save(inputs, &self);
   if (self.impl()->view) {
     const Tensor base = base_of(self);
     Ref<OpNode> scatter(

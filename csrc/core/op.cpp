@@ -464,6 +464,31 @@ bool same_layout(const Tensor& a, const Tensor& b) {
          a.dtype() == b.dtype();
 }
 
+// A copy of the values with the same place in the graph.
+Tensor preserved(const Tensor& tensor) {
+  Tensor copy = Tensor::empty(tensor.shape(), tensor.dtype());
+  copy_into(copy, tensor);
+  copy.impl()->node = tensor.node();
+  copy.impl()->output_nr = tensor.impl()->output_nr;
+  return copy;
+}
+
+// The inputs as the gradient formula wants them: what it reads and the write into `self` would
+// change is copied before. A row that only composes others does not say what they read.
+TensorList preserve_saved(const OpDef& op, const TensorList& inputs, const Tensor& self) {
+  const int listed = std::min(inputs.size(), kMaxSaved);
+  uint32_t wanting = 0;
+  for (int i = 0; i < listed; ++i) {
+    if (inputs[i] && inputs[i].requires_grad()) wanting |= 1u << i;
+  }
+  TensorList kept = inputs;
+  for (int i = 0; i < listed; ++i) {
+    const bool saved = !op.infer || op.saves_input_for[i] & wanting;
+    if (saved && inputs[i] && inputs[i].storage() == self.storage()) kept[i] = preserved(inputs[i]);
+  }
+  return kept;
+}
+
 }  // namespace
 
 Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
@@ -476,8 +501,9 @@ Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
                  self.shape(), " with strides ", self.strides(),
                  "); use .clone() before writing in place");
   refresh_views(inputs);
+  const bool taping = t_grad_enabled && any_requires_grad(inputs);
   if (op.compose) {
-    TensorList unchanged = inputs;
+    const TensorList unchanged = taping ? preserve_saved(op, inputs, self) : inputs;
     if (Tensor composed = op.compose(unchanged, attrs)) {
       return run_inplace(OP(copy), {self, composed}, OP(copy).signature.defaults);
     }
@@ -491,10 +517,10 @@ Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
   CR_CHECK_TYPE(can_cast(call.out_meta[0].dtype, self.dtype()), name, ": the result type ",
                 call.out_meta[0].dtype, " cannot be stored in a tensor of dtype ", self.dtype());
   cast_inputs(call);
-  const bool tracked = t_grad_enabled && op.vjp && any_requires_grad(inputs);
+  const bool tracked = taping && op.vjp;
   tape.before_write(name.c_str(), self, tracked);
 
-  TensorList taped = inputs;
+  const TensorList taped = tracked ? preserve_saved(op, inputs, self) : inputs;
   for (int i = 1; i < call.in.size(); ++i) {
     // An operand that shares memory with the target must be read before it is overwritten.
     Tensor& input = call.in[i];
