@@ -349,7 +349,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     for i, t in enumerate(tensors[1:], 1):
         if t.shape != tensors[0].shape:
             raise ValueError(
-                f"stack: tensors must have one shape (got {tensors[0].shape} at 0, {t.shape} at {i})"
+                f"stack: shapes must be equal (got {tensors[0].shape} at 0, {t.shape} at {i})"
             )
     result: Tensor = _core.cat([_core.unsqueeze(t, dim) for t in tensors], dim)
     return result
