@@ -298,7 +298,9 @@ def test_gradients_of_batches(left: tuple[int, ...], right: tuple[int, ...]) -> 
         axes = tuple(i for i, n in enumerate(shape) if n == 1)
         return value.sum(axes, keepdims=True)
 
-    swap = lambda m: np.swapaxes(m, -1, -2)  # noqa: E731
+    def swap(m: Any) -> Any:
+        return np.swapaxes(m, -1, -2)
+
     for got, want, shape in (
         (x.grad, summed(full @ swap(cols), rows.shape), left),
         (y.grad, summed(swap(rows) @ full, cols.shape), right),
