@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import chainrule as cr
 from chainrule import Tensor
@@ -14,6 +14,12 @@ from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 __all__ = ["DataLoader"]
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+class Indexable(Protocol[T_co]):
+    """What a DataLoader reads: ``dataset[index]``."""
+
+    def __getitem__(self, index: Any, /) -> T_co: ...
 
 
 class DataLoader(Generic[T_co]):
@@ -49,7 +55,7 @@ class DataLoader(Generic[T_co]):
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: Indexable[T_co],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Sampler[int] | Iterable[int] | None = None,
@@ -77,10 +83,9 @@ class DataLoader(Generic[T_co]):
         elif batch_size is None and drop_last:
             raise ValueError("DataLoader: drop_last needs a batch_size")
         if sampler is None:
+            sized: Any = dataset
             sampler = (
-                RandomSampler(dataset, generator=generator)
-                if shuffle
-                else SequentialSampler(dataset)
+                RandomSampler(sized, generator=generator) if shuffle else SequentialSampler(sized)
             )
         if batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
@@ -95,7 +100,7 @@ class DataLoader(Generic[T_co]):
         self.generator = generator
         if collate_fn is None:
             collate_fn = default_convert if batch_sampler is None else default_collate
-        self.collate_fn = collate_fn
+        self.collate_fn: Callable[[Any], Any] = collate_fn
 
     def __iter__(self) -> Iterator[T_co]:
         if self.batch_sampler is None:

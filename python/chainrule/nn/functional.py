@@ -303,9 +303,10 @@ def conv1d(
         >>> F.conv1d(x, w)
         tensor([[1., 2.]])
     """
+    sides: Any = padding
     if isinstance(padding, str):
-        padding = _conv_padding("conv1d", weight, padding, stride, dilation)
-    return _core.conv1d(input, weight, bias, stride, padding, dilation, groups)
+        sides = _conv_padding("conv1d", weight, padding, stride, dilation)
+    return _core.conv1d(input, weight, bias, stride, sides, dilation, groups)
 
 
 def conv2d(
@@ -341,9 +342,10 @@ def conv2d(
         tensor([[[4., 4.],
                  [4., 4.]]])
     """
+    sides: Any = padding
     if isinstance(padding, str):
-        padding = _conv_padding("conv2d", weight, padding, stride, dilation)
-    return _core.conv2d(input, weight, bias, stride, padding, dilation, groups)
+        sides = _conv_padding("conv2d", weight, padding, stride, dilation)
+    return _core.conv2d(input, weight, bias, stride, sides, dilation, groups)
 
 
 def _output_size(input: Tensor, size: Any, rank: int) -> Any:

@@ -35,5 +35,5 @@ class Parameter(Tensor):
         parameter: Parameter = _core._make_subclass(cls, data.detach(), requires_grad)
         return parameter
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]
         return f"Parameter containing:\n{super().__repr__()}"

@@ -58,8 +58,8 @@ class _Ordered(Module):
 
     def __delitem__(self, index: int | slice) -> None:
         names = list(self._modules)
-        doomed = names[index] if isinstance(index, slice) else [self._name(index)]
-        self._fill(module for name, module in self._modules.items() if name not in set(doomed))
+        doomed = set(names[index] if isinstance(index, slice) else [self._name(index)])
+        self._fill(m for name, m in zip(names, self, strict=True) if name not in doomed)
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -426,8 +426,9 @@ class ParameterDict(Module):
         Args:
             parameters: a mapping (a ParameterDict too), or an iterable of ``(name, value)``.
         """
-        mapping = isinstance(parameters, (Mapping, ParameterDict))
-        pairs = parameters.items() if mapping else parameters  # type: ignore[union-attr]
+        pairs: Any = parameters
+        if isinstance(parameters, (Mapping, ParameterDict)):
+            pairs = parameters.items()
         for key, value in pairs:
             self[key] = value
 

@@ -109,7 +109,8 @@ class Module(Generic[P, R]):
         try:
             if self._hooks is None:
                 return self.forward(*args, **kwargs)
-            return call_with_hooks(self, self._hooks, args, kwargs)  # type: ignore[return-value]
+            output: R = call_with_hooks(self, self._hooks, args, kwargs)
+            return output
         except _LOCATED as error:
             _locate(error, self)
             raise
