@@ -308,14 +308,14 @@ Raises:
 Gradient: for input, weight and bias, of any order.
 
 Example:
-    >>> cr.conv2d(cr.ones(1, 1, 3, 3), cr.ones(1, 1, 2, 2))
+    >>> cr.nn.functional.conv2d(cr.ones(1, 1, 3, 3), cr.ones(1, 1, 2, 2))
     tensor([[[[4., 4.],
               [4., 4.]]]])
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
           return convolve("conv2d", in, attrs, 2);
         })
-        .function_only();
+        .nn();
 
 const Row conv1d_row =
     Row("conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[] padding=0, "
@@ -339,13 +339,13 @@ Raises:
     TypeError: integer or mixed dtypes.
 
 Example:
-    >>> cr.conv1d(cr.tensor([[1.0, 2.0, 4.0]]), cr.tensor([[[-1.0, 1.0]]]))
+    >>> cr.nn.functional.conv1d(cr.tensor([[1.0, 2.0, 4.0]]), cr.tensor([[[-1.0, 1.0]]]))
     tensor([[1., 2.]])
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
           return convolve("conv1d", in, attrs, 1);
         })
-        .function_only();
+        .nn();
 
 }  // namespace
 }  // namespace cr

@@ -537,6 +537,14 @@ const AlgorithmList& algorithms(ConvDirection direction) {
 std::atomic<const char*> forced[kConvDirections];
 thread_local const char* last[kConvDirections] = {"", "", ""};
 
+ConvDirection direction_from_name(const char* name) {
+  constexpr const char* kNames[kConvDirections] = {"forward", "input_grad", "weight_grad"};
+  for (int d = 0; d < kConvDirections; ++d) {
+    if (std::strcmp(name, kNames[d]) == 0) return static_cast<ConvDirection>(d);
+  }
+  fail(ErrorKind::kValue, "conv2d: no direction is named '", name, "'");
+}
+
 const ConvAlgorithm* find(ConvDirection direction, const char* name) {
   const AlgorithmList& list = algorithms(direction);
   for (int i = 0; i < list.count; ++i) {
@@ -564,18 +572,19 @@ const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvSh
   return *chosen;
 }
 
-void force_conv_algorithm(ConvDirection direction, const char* name) {
+void force_conv_algorithm(const char* direction, const char* name) {
+  const ConvDirection d = direction_from_name(direction);
   const char* known = nullptr;
   if (*name) {
-    const ConvAlgorithm* algorithm = find(direction, name);
-    CR_CHECK(algorithm, "conv2d: no algorithm is named '", name, "'");
+    const ConvAlgorithm* algorithm = find(d, name);
+    CR_CHECK(algorithm, "conv2d: no algorithm for ", direction, " is named '", name, "'");
     known = algorithm->name;
   }
-  forced[static_cast<int>(direction)] = known;
+  forced[static_cast<int>(d)] = known;
 }
 
-const char* last_conv_algorithm(ConvDirection direction) {
-  return last[static_cast<int>(direction)];
+const char* last_conv_algorithm(const char* direction) {
+  return last[static_cast<int>(direction_from_name(direction))];
 }
 
 }  // namespace cr

@@ -31,9 +31,10 @@ struct ConvAlgorithm {
 // one declines.
 const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvShape& shape);
 
-// Forces an algorithm of one direction by name; an empty name gives the choice back.
-void force_conv_algorithm(ConvDirection direction, const char* name);
-// The name of the algorithm that ran last on this thread ("" before the first).
-const char* last_conv_algorithm(ConvDirection direction);
+// For tests. `direction` is "forward", "input_grad" or "weight_grad". Forces an algorithm by name
+// ("" gives the choice back); the name of the one that ran last on this thread ("" before the
+// first).
+void force_conv_algorithm(const char* direction, const char* name);
+const char* last_conv_algorithm(const char* direction);
 
 }  // namespace cr

@@ -198,12 +198,12 @@ Raises:
 Gradient: to the largest elements, of any order.
 
 Example:
-    >>> cr.max_pool2d(cr.arange(16.0).reshape(1, 1, 4, 4), 2)
+    >>> cr.nn.functional.max_pool2d(cr.arange(16.0).reshape(1, 1, 4, 4), 2)
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
 )")
         .compose(compose_max)
-        .function_only();
+        .nn();
 
 const Row max_pool1d_row =
     Row("max_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, "
@@ -222,11 +222,11 @@ Raises:
     TypeError: an integer dtype.
 
 Example:
-    >>> cr.max_pool1d(cr.tensor([[1.0, 3.0, 2.0, 5.0]]), 2)
+    >>> cr.nn.functional.max_pool1d(cr.tensor([[1.0, 3.0, 2.0, 5.0]]), 2)
     tensor([[3., 5.]])
 )")
         .compose(compose_max)
-        .function_only();
+        .nn();
 
 const Row max_pool2d_indices_row =
     Row("max_pool2d_with_indices(Tensor input, int[2] kernel_size, int[2]? stride=None, "
@@ -236,7 +236,7 @@ const Row max_pool2d_indices_row =
             R"(``max_pool2d`` and where the largest elements stand in their flattened planes (int64).
 
 Example:
-    >>> cr.max_pool2d_with_indices(cr.arange(16.0).reshape(1, 1, 4, 4), 2)[1]
+    >>> cr.nn.functional.max_pool2d_with_indices(cr.arange(16.0).reshape(1, 1, 4, 4), 2)[1]
     tensor([[[[ 5,  7],
               [13, 15]]]])
 )")
@@ -244,7 +244,7 @@ Example:
         .launch(launch_max<max_problem>)
         .saves("indices")
         .vjp(max_vjp)
-        .function_only();
+        .nn();
 
 const Row max_pool1d_indices_row =
     Row("max_pool1d_with_indices(Tensor input, int[1] kernel_size, int[1]? stride=None, "
@@ -253,14 +253,14 @@ const Row max_pool1d_indices_row =
         .doc(R"(``max_pool1d`` and where the largest elements stand in their sequences (int64).
 
 Example:
-    >>> cr.max_pool1d_with_indices(cr.tensor([[1.0, 3.0, 2.0, 5.0]]), 2)[1]
+    >>> cr.nn.functional.max_pool1d_with_indices(cr.tensor([[1.0, 3.0, 2.0, 5.0]]), 2)[1]
     tensor([[1, 3]])
 )")
         .infer(infer_max<max_problem, DType::kInt64>)
         .launch(launch_max<max_problem>)
         .saves("indices")
         .vjp(max_vjp)
-        .function_only();
+        .nn();
 
 const Row adaptive_max_pool2d_row =
     Row("adaptive_max_pool2d(Tensor input, int[2] output_size)")
@@ -280,12 +280,12 @@ Raises:
     TypeError: an integer dtype.
 
 Example:
-    >>> cr.adaptive_max_pool2d(cr.arange(12.0).reshape(1, 3, 4), 2)
+    >>> cr.nn.functional.adaptive_max_pool2d(cr.arange(12.0).reshape(1, 3, 4), 2)
     tensor([[[ 5.,  7.],
              [ 9., 11.]]])
 )")
         .compose(compose_adaptive_max)
-        .function_only();
+        .nn();
 
 const Row adaptive_max_pool1d_row =
     Row("adaptive_max_pool1d(Tensor input, int[1] output_size)")
@@ -296,11 +296,11 @@ Args:
     output_size: the output's length; -1 keeps the input's.
 
 Example:
-    >>> cr.adaptive_max_pool1d(cr.tensor([[1.0, 4.0, 2.0]]), 2)
+    >>> cr.nn.functional.adaptive_max_pool1d(cr.tensor([[1.0, 4.0, 2.0]]), 2)
     tensor([[4., 4.]])
 )")
         .compose(compose_adaptive_max)
-        .function_only();
+        .nn();
 
 const Row adaptive_max_pool2d_indices_row =
     Row("adaptive_max_pool2d_with_indices(Tensor input, int[2] output_size) "
@@ -309,14 +309,14 @@ const Row adaptive_max_pool2d_indices_row =
             R"(``adaptive_max_pool2d`` and where the largest elements stand in their planes (int64).
 
 Example:
-    >>> cr.adaptive_max_pool2d_with_indices(cr.arange(12.0).reshape(1, 3, 4), 1)[1]
+    >>> cr.nn.functional.adaptive_max_pool2d_with_indices(cr.arange(12.0).reshape(1, 3, 4), 1)[1]
     tensor([[[11]]])
 )")
         .infer(infer_max<adaptive_problem, DType::kInt64>)
         .launch(launch_max<adaptive_problem>)
         .saves("indices")
         .vjp(max_vjp)
-        .function_only();
+        .nn();
 
 const Row adaptive_max_pool1d_indices_row =
     Row("adaptive_max_pool1d_with_indices(Tensor input, int[1] output_size) "
@@ -325,14 +325,14 @@ const Row adaptive_max_pool1d_indices_row =
             R"(``adaptive_max_pool1d`` and where the largest elements stand in their sequences (int64).
 
 Example:
-    >>> cr.adaptive_max_pool1d_with_indices(cr.tensor([[1.0, 4.0, 2.0]]), 1)[1]
+    >>> cr.nn.functional.adaptive_max_pool1d_with_indices(cr.tensor([[1.0, 4.0, 2.0]]), 1)[1]
     tensor([[1]])
 )")
         .infer(infer_max<adaptive_problem, DType::kInt64>)
         .launch(launch_max<adaptive_problem>)
         .saves("indices")
         .vjp(max_vjp)
-        .function_only();
+        .nn();
 
 }  // namespace
 }  // namespace cr

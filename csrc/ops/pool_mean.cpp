@@ -176,14 +176,14 @@ Raises:
 Gradient: of any order.
 
 Example:
-    >>> cr.avg_pool2d(cr.arange(16.0).reshape(1, 1, 4, 4), 2)
+    >>> cr.nn.functional.avg_pool2d(cr.arange(16.0).reshape(1, 1, 4, 4), 2)
     tensor([[[[ 2.5000,  4.5000],
               [10.5000, 12.5000]]]])
 )")
         .infer(infer_mean<mean_problem>)
         .launch(launch_mean<mean_problem>)
         .vjp(mean_vjp)
-        .function_only();
+        .nn();
 
 const Row avg_pool1d_row =
     Row("avg_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, "
@@ -201,13 +201,13 @@ Raises:
     TypeError: an integer dtype.
 
 Example:
-    >>> cr.avg_pool1d(cr.tensor([[1.0, 3.0, 2.0, 6.0]]), 2)
+    >>> cr.nn.functional.avg_pool1d(cr.tensor([[1.0, 3.0, 2.0, 6.0]]), 2)
     tensor([[2., 4.]])
 )")
         .infer(infer_mean<mean_problem>)
         .launch(launch_mean<mean_problem>)
         .vjp(mean_vjp)
-        .function_only();
+        .nn();
 
 const Row adaptive_avg_pool2d_row =
     Row("adaptive_avg_pool2d(Tensor input, int[2] output_size)")
@@ -229,13 +229,13 @@ Raises:
 Gradient: of any order.
 
 Example:
-    >>> cr.adaptive_avg_pool2d(cr.arange(12.0).reshape(1, 3, 4), 1)
+    >>> cr.nn.functional.adaptive_avg_pool2d(cr.arange(12.0).reshape(1, 3, 4), 1)
     tensor([[[5.5000]]])
 )")
         .infer(infer_mean<adaptive_problem>)
         .launch(launch_mean<adaptive_problem>)
         .vjp(adaptive_mean_vjp)
-        .function_only();
+        .nn();
 
 const Row adaptive_avg_pool1d_row =
     Row("adaptive_avg_pool1d(Tensor input, int[1] output_size)")
@@ -246,13 +246,13 @@ Args:
     output_size: the output's length; -1 keeps the input's.
 
 Example:
-    >>> cr.adaptive_avg_pool1d(cr.tensor([[1.0, 3.0, 5.0]]), 2)
+    >>> cr.nn.functional.adaptive_avg_pool1d(cr.tensor([[1.0, 3.0, 5.0]]), 2)
     tensor([[2., 4.]])
 )")
         .infer(infer_mean<adaptive_problem>)
         .launch(launch_mean<adaptive_problem>)
         .vjp(adaptive_mean_vjp)
-        .function_only();
+        .nn();
 
 }  // namespace
 }  // namespace cr
