@@ -15,8 +15,9 @@ namespace cr {
 struct Gemm {
   DType dtype;
   Product product;
-  Dims batch = {};
-  Dims a_batch = {}, b_batch = {}, c_batch = {};
+  Dims batch, a_batch, b_batch, c_batch;
+
+  Gemm(DType type, const Product& first) : dtype(type), product(first) {}
 };
 
 size_t gemm_workspace(const Gemm& gemm);

@@ -45,13 +45,12 @@ Dims expanded_strides(const Matrices& m, const Dims& batch) {
 // The problem of a batch of products into contiguous memory; `out` may be null while planning.
 Gemm gemm_of(const Tensor& a, const Tensor& b, const Matrices& left, const Matrices& right,
              const Dims& batch, void* out) {
-  Gemm gemm{a.dtype(),
+  Gemm gemm(a.dtype(),
             {left.rows, right.cols, left.cols, a.data(), left.row_stride, left.col_stride, b.data(),
-             right.row_stride, right.col_stride, out, right.cols, false, nullptr, nullptr},
-            batch,
-            expanded_strides(left, batch),
-            expanded_strides(right, batch),
-            batch};
+             right.row_stride, right.col_stride, out, right.cols, false, nullptr, nullptr});
+  gemm.batch = gemm.c_batch = batch;
+  gemm.a_batch = expanded_strides(left, batch);
+  gemm.b_batch = expanded_strides(right, batch);
   Product& p = gemm.product;
   int64_t step = p.rows * p.cols;
   for (int d = batch.size() - 1; d >= 0; --d) {
