@@ -180,14 +180,13 @@ CR_COMPARISON(Ge, >=);
 float libm_fmod(float a, float b) { return __builtin_fmodf(a, b); }
 double libm_fmod(double a, double b) { return __builtin_fmod(a, b); }
 
+// Replaces the marked lanes of r by the C library's.
 template <class V>
-__attribute__((noinline, cold)) V fmod_lanes(V a, V b) {
-  using T = Lane<V>;
-  T x[kLanes<T>], y[kLanes<T>];
-  store(x, a);
-  store(y, b);
-  for (int i = 0; i < kLanes<T>; i++) x[i] = libm_fmod(x[i], y[i]);
-  return load(x);
+__attribute__((noinline, cold)) V fmod_lanes(V a, V b, V r, MaskOf<V> lanes) {
+  for (int i = 0; i < kLanes<Lane<V>>; i++) {
+    if (lanes[i]) r[i] = libm_fmod(a[i], b[i]);
+  }
+  return r;
 }
 
 // a - b trunc(a / b), exact. While the quotient fits the mantissa one step gives it: rounding can
@@ -199,10 +198,11 @@ CR_INLINE V fmod(V a, V b) {
   constexpr T kHuge = sizeof(T) == 4 ? T(0x1p100) : T(0x1p1000);
   constexpr T kWide = T(uint64_t(1) << (Ieee<T>::kMantissaBits - 1));
   const V x = abs(a), y = abs(b), q = x / y;
-  const auto easy = (q < kWide) & (y > kTiny) & (y < kHuge) & (x < kHuge);
-  if (__builtin_expect(any(~easy), 0)) return fmod_lanes(a, b);
-  const V r = residual(x, floor(q), y);
-  return copysign(r < T(0) ? r + y : r, a);
+  // NaN and division by zero come out right by themselves.
+  const auto hard = ((y > T(0)) & ((q >= kWide) | (y <= kTiny))) | (y >= kHuge) | (x >= kHuge);
+  const V rest = residual(x, floor(q), y);
+  const V r = copysign(rest < T(0) ? rest + y : rest, a);
+  return __builtin_expect(any(hard), 0) ? fmod_lanes(a, b, r, hard) : r;
 }
 
 // The remainder's sign is not the divisor's, as Python wants it.

@@ -62,13 +62,27 @@ template <int N, class F>
 constexpr bool kMapsVectors<N, F, double, decltype(void(ResultOf<N, F, Vec<double>>{}))> =
     kSame<ResultOf<N, F, Vec<double>>, Vec<double>>;
 
-// Whole vectors: n is a multiple of the lanes. Flattened, so that the functor's code is in the
-// loop.
+template <class T>
+CR_INLINE Vec<T> load_up_to(const T* p, int64_t left) {
+  return left >= kLanes<T> ? load(p) : load_partial(p, static_cast<int>(left));
+}
+
+// The functor's code is there once, in the loop (flattened); the last, partial vector takes it too.
 template <int N, class F, class T>
-__attribute__((noinline, noclone, flatten)) void map_vectors(const F& f, T* out, const T* a,
-                                                             const T* b, const T* c, int64_t n) {
+__attribute__((noinline, flatten)) void map_vectors(const F& f, T* out, const T* a, const T* b,
+                                                    const T* c, int64_t n) {
   for (int64_t i = 0; i < n; i += kLanes<T>) {
-    store(out + i, apply(Arity<N>{}, f, load(a + i), load(b + i), load(c + i)));
+    const int64_t left = n - i;
+    Vec<T> x[3];
+    x[0] = load_up_to(a + i, left);
+    x[1] = N > 1 ? load_up_to(b + i, left) : x[0];
+    x[2] = N > 2 ? load_up_to(c + i, left) : x[0];
+    const Vec<T> y = apply(Arity<N>{}, f, x[0], x[1], x[2]);
+    if (left >= kLanes<T>) {
+      store(out + i, y);
+    } else {
+      store_partial(out + i, y, static_cast<int>(left));
+    }
   }
 }
 
@@ -85,15 +99,7 @@ void block(void* out, const void* const* in, int64_t n, const double* params) {
   const T* x[3];
   for (int k = 0; k < 3; k++) x[k] = static_cast<const T*>(in[k < N ? k : 0]);
   if constexpr (kMapsVectors<N, F, T>) {
-    T* y = static_cast<T*>(out);
-    const int64_t rest = n % kLanes<T>, whole = n - rest;
-    map_vectors<N>(f, y, x[0], x[1], x[2], whole);
-    if (rest == 0) return;
-    // The same loop once more, over a padded copy of the last elements.
-    T padded[3][kLanes<T>] = {}, result[kLanes<T>];
-    for (int k = 0; k < N; k++) memcpy(padded[k], x[k] + whole, rest * sizeof(T));
-    map_vectors<N>(f, result, padded[0], padded[1], padded[2], kLanes<T>);
-    memcpy(y + whole, result, rest * sizeof(T));
+    map_vectors<N>(f, static_cast<T*>(out), x[0], x[1], x[2], n);
   } else {
     using Out = ResultOf<N, F, T>;
     map_scalars<N>(f, static_cast<Out*>(out), x[0], x[1], x[2], n);

@@ -307,16 +307,13 @@ CR_INLINE V log1p(V x) {
 // --- Trigonometric
 // --------------------------------------------------------------------------------
 
-// Replaces the marked lanes by a scalar function's: rare arguments only.
+// Replaces the marked lanes of y by a scalar function of x: rare arguments only.
 template <class V, class F>
 __attribute__((noinline, cold)) V scalar_lanes(V x, V y, MaskOf<V> lanes, F f) {
-  Lane<V> xs[kLanes<Lane<V>>], ys[kLanes<Lane<V>>];
-  store(xs, x);
-  store(ys, y);
   for (int i = 0; i < kLanes<Lane<V>>; i++) {
-    if (lanes[i]) ys[i] = f(xs[i]);
+    if (lanes[i]) y[i] = f(x[i]);
   }
-  return load(ys);
+  return y;
 }
 
 // |x| = quadrant * pi/2 + r with |r| <= pi/4; the quadrant's low bits are in `q`.
