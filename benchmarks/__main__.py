@@ -78,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = replace(settings, rounds=options.rounds)
 
     start = time.monotonic()
+    if SUBJECT not in names:
+        print(f"warning: {SUBJECT} is not installed, so there are no ratios", file=sys.stderr)
     if machine.load() > 0.5 * machine.cpu_count():
         print(
             f"warning: load {machine.load():.1f} on {machine.cpu_count()} CPUs; while others work,"

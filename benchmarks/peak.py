@@ -37,13 +37,13 @@ def compiled_gauge(dtype: str, folder: Path) -> Callable[[], float] | None:
 
 
 def chainrule_gauge(dtype: str) -> Callable[[], float] | None:
-    """chainrule's own gauge, or None where there is none."""
+    """chainrule's own gauge (GFLOP/s of one thread), or None where there is none."""
     try:
         from chainrule import _core
     except ImportError:
         return None
     gauge = getattr(_core, "fma_peak", None)
-    return None if gauge is None else lambda: float(gauge(dtype))
+    return None if gauge is None else lambda: 1e9 * gauge(dtype)
 
 
 def best(gauge: Callable[[], float], threads: int) -> float:
