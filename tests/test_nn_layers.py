@@ -83,6 +83,8 @@ def test_losses_never_broadcast(name):
         function(x, cr.full((1, 1), 0.5))
     with pytest.raises(ValueError, match=r"reduction is 'mean', 'sum' or 'none' \(got 'avg'\)"):
         function(x, x, reduction="avg")
+    with pytest.raises(TypeError, match=r"two tensors \(got Tensor and float\)"):
+        function(x, 0.5)
 
 
 def test_loss_weights():

@@ -486,6 +486,10 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
 
 def _check_shapes(op: str, input: Tensor, target: Tensor) -> None:
     """A loss never broadcasts."""
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor)):
+        raise TypeError(
+            f"{op}: expected two tensors (got {type(input).__name__} and {type(target).__name__})"
+        )
     if input.shape != target.shape:
         hint = (
             f"; they hold as many elements: target.reshape{tuple(input.shape)} may be meant"
@@ -512,6 +516,8 @@ def _weighted(op: str, loss: Tensor, weight: Tensor | None) -> Tensor:
     """Multiply by a weight that expands to the loss's shape (and never the other way round)."""
     if weight is None:
         return loss
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"{op}: a weight is a tensor (got {type(weight).__name__})")
     try:
         return loss * weight.expand(loss.shape)
     except (ValueError, RuntimeError) as error:
