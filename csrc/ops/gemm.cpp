@@ -12,7 +12,6 @@ namespace cr {
 namespace {
 
 constexpr size_t kAlign = 64;
-constexpr double kFlopsPerNs = 50;  // a cautious guess: only steers what is worth a thread
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 size_t align(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
@@ -26,12 +25,6 @@ Pointer advance(Pointer p, int64_t bytes) {
 
 // Part i of n cut into `parts` as even as can be.
 int64_t cut(int64_t i, int64_t parts, int64_t n) { return i * n / parts; }
-
-double nanoseconds(const Product& p) {
-  return 2.0 * static_cast<double>(p.rows) * static_cast<double>(p.cols) *
-             static_cast<double>(p.depth) / kFlopsPerNs +
-         50;
-}
 
 // What one matrix product needs to know beyond its operands.
 struct Context {
@@ -53,6 +46,15 @@ struct Context {
     return p;
   }
 
+  // An estimate of the time one thread takes: steers what is shared among threads, never a result.
+  double nanoseconds(const Product& p) const {
+    constexpr double kBytesPerNs = 25;
+    const double m = static_cast<double>(p.rows), n = static_cast<double>(p.cols);
+    const double k = static_cast<double>(p.depth), bytes = static_cast<double>(size);
+    return std::max(2 * m * n * k / kernels.flops_per_ns,
+                    (m * k + k * n + m * n) * bytes / kBytesPerNs);
+  }
+
   // Columns a strip of `cols` columns takes in packed form.
   int64_t padded(int64_t cols) const {
     const int64_t whole = cols / kernels.tile_cols * kernels.tile_cols;
@@ -72,63 +74,58 @@ bool thin_accepts(const Context& context, const Product& p) {
 size_t no_workspace(const Context&, const Product&) { return 0; }
 
 void dots_run(const Context& context, const Product& p, char*) {
-  const double total = nanoseconds(p) * 4;  // bound by memory, not by arithmetic
-  if (p.rows > p.cols) {
-    parallel(
-        ceil_div(p.rows, 8), grain_for(total * 8 / static_cast<double>(p.rows)),
-        [&](int64_t begin, int64_t end, int) {
-          const int64_t row = begin * 8;
-          context.kernels.dots(context.slice(p, row, std::min(end * 8, p.rows) - row, 0, p.cols));
-        });
-  } else {
-    parallel(
-        ceil_div(p.cols, 8), grain_for(total * 8 / static_cast<double>(p.cols)),
-        [&](int64_t begin, int64_t end, int) {
-          const int64_t col = begin * 8;
-          context.kernels.dots(context.slice(p, 0, p.rows, col, std::min(end * 8, p.cols) - col));
-        });
-  }
+  constexpr int64_t kGroup = 8;  // rows or columns, whichever are more
+  const bool by_rows = p.rows > p.cols;
+  const int64_t size = by_rows ? p.rows : p.cols, groups = ceil_div(size, kGroup);
+  parallel(groups, grain_for(context.nanoseconds(p) / static_cast<double>(groups)),
+           [&](int64_t begin, int64_t end, int) {
+             const int64_t first = begin * kGroup, count = std::min(end * kGroup, size) - first;
+             context.kernels.dots(by_rows ? context.slice(p, first, count, 0, p.cols)
+                                          : context.slice(p, 0, p.rows, first, count));
+           });
 }
 
 void thin_run(const Context& context, const Product& p, char*) {
   const int64_t width = 2048 / context.size;  // stretches long enough to be fetched ahead
-  parallel(
-      ceil_div(p.cols, width),
-      grain_for(nanoseconds(p) * 4 * static_cast<double>(width) / static_cast<double>(p.cols)),
-      [&](int64_t begin, int64_t end, int) {
-        const int64_t col = begin * width;
-        context.kernels.thin(context.slice(p, 0, p.rows, col, std::min(end * width, p.cols) - col));
-      });
+  const int64_t stretches = ceil_div(p.cols, width);
+  parallel(stretches, grain_for(context.nanoseconds(p) / static_cast<double>(stretches)),
+           [&](int64_t begin, int64_t end, int) {
+             const int64_t col = begin * width, cols = std::min(end * width, p.cols) - col;
+             context.kernels.thin(context.slice(p, 0, p.rows, col, cols));
+           });
 }
 
 // ---------------------------------------------------------------- tiles over strips
 
-// Items of work for the threads. The part of A that belongs to an item stays in L2.
-constexpr int64_t kItemRows = 144, kItemCols = 512;
+// C is cut into panels of rows by ranges of columns. A chunk of panels for one thread is short
+// enough to share large problems well and to keep its part of A in L2.
+constexpr int64_t kRangeCols = 512, kChunkRows = 144, kChunks = 32;
 
-void multiply_items(const Context& context, const StripProduct& strips) {
+void multiply_strips(const Context& context, const StripProduct& strips) {
   const Product& p = strips.product;
   const int64_t tile_cols = context.kernels.tile_cols;
-  const int64_t row_items = ceil_div(p.rows, kItemRows);
   const int64_t strip_count = ceil_div(p.cols, tile_cols);
-  const int64_t col_items = ceil_div(p.cols, kItemCols);
-  const int64_t items = row_items * col_items;
-  parallel(items, grain_for(nanoseconds(p) / static_cast<double>(items)),
-           [&](int64_t begin, int64_t end, int) {
-             for (int64_t item = begin; item < end; ++item) {
-               const int64_t i = item / col_items, j = item % col_items;
-               const int64_t row = cut(i, row_items, p.rows);
-               const int64_t strip = cut(j, col_items, strip_count);
-               const int64_t col = strip * tile_cols;
-               const int64_t col_end =
-                   std::min(cut(j + 1, col_items, strip_count) * tile_cols, p.cols);
-               StripProduct part = strips;
-               part.product =
-                   context.slice(p, row, cut(i + 1, row_items, p.rows) - row, col, col_end - col);
-               part.product.b = advance(p.b, strip * strips.b_strip * context.size);
-               context.kernels.multiply(part);
-             }
-           });
+  const int64_t ranges = ceil_div(p.cols, kRangeCols);
+  const int64_t panels = ceil_div(p.rows, context.kernels.tile_rows);
+  const int64_t items = ranges * panels;
+  const int64_t least = grain_for(context.nanoseconds(p) / static_cast<double>(items));
+  const int64_t grain =
+      std::min(std::max(least, ceil_div(items, kChunks)), kChunkRows / context.kernels.tile_rows);
+  parallel(items, grain, [&](int64_t begin, int64_t end, int) {
+    while (begin < end) {  // the panels of one range at a time
+      const int64_t range = begin / panels, panel = begin % panels;
+      const int64_t count = std::min(panels - panel, end - begin);
+      const int64_t row = cut(panel, panels, p.rows);
+      const int64_t rows = cut(panel + count, panels, p.rows) - row;
+      const int64_t strip = cut(range, ranges, strip_count), col = strip * tile_cols;
+      const int64_t cols = std::min(cut(range + 1, ranges, strip_count) * tile_cols, p.cols) - col;
+      StripProduct part = strips;
+      part.product = context.slice(p, row, rows, col, cols);
+      part.product.b = advance(p.b, strip * strips.b_strip * context.size);
+      context.kernels.multiply(part);
+      begin += count;
+    }
+  });
 }
 
 // B read where it lies, but for a last narrow strip, which is padded.
@@ -148,7 +145,7 @@ void direct_run(const Context& context, const Product& p, char* workspace) {
     context.kernels.pack(workspace, advance(p.b, (p.cols - edge) * context.size), p.b_row, 1,
                          p.depth, edge);
   }
-  multiply_items(context, StripProduct{p, context.kernels.tile_cols, workspace});
+  multiply_strips(context, StripProduct{p, context.kernels.tile_cols, workspace});
 }
 
 // Blocks of B packed into strips, one after the other; A is read where it lies.
@@ -198,14 +195,14 @@ void packed_run(const Context& context, const Product& p, char* workspace) {
         part.row_bias = part.col_bias = nullptr;
       }
       const void* edge = workspace + cols / tile_cols * strip * context.size;
-      multiply_items(context, StripProduct{part, strip, edge});
+      multiply_strips(context, StripProduct{part, strip, edge});
     }
   }
 }
 
 void naive_run(const Context& context, const Product& p, char*) {
   const auto kernel = matmul_table().naive[static_cast<int>(context.dtype)];
-  parallel(p.rows, grain_for(nanoseconds(p) * 16 / static_cast<double>(p.rows)),
+  parallel(p.rows, grain_for(16 * context.nanoseconds(p) / static_cast<double>(p.rows)),
            [&](int64_t begin, int64_t end, int) {
              kernel(context.slice(p, begin, end - begin, 0, p.cols));
            });
@@ -287,7 +284,7 @@ size_t deep_workspace(const Context& context, const Product& p) {
 void deep_run(const Context& context, const Product& p, char* workspace) {
   const Pieces pieces(context, p);
   const int64_t values = p.rows * p.cols;
-  parallel(pieces.count, grain_for(nanoseconds(pieces.piece)),
+  parallel(pieces.count, grain_for(context.nanoseconds(pieces.piece)),
            [&](int64_t begin, int64_t end, int worker) {
              for (int64_t i = begin; i < end; ++i) {
                const int64_t k = cut(i, pieces.count, p.depth);
@@ -347,7 +344,7 @@ struct Plan {
         product(normalized(gemm.product)),
         algorithm(choose(context, product)),
         batch(product.rows == 0 || product.cols == 0 ? 0 : numel(gemm.batch)),
-        side_by_side(batch > 1 && nanoseconds(product) < 100e3) {}
+        side_by_side(batch > 1 && context.nanoseconds(product) < 100e3) {}
 
   size_t bytes_each() const { return align(algorithm.workspace(context, product)); }
   size_t bytes() const {
@@ -383,7 +380,7 @@ void gemm_run(const Gemm& gemm, void* workspace, size_t bytes) {
     plan.algorithm.run(plan.context, normalized(of_batch(gemm, index)), memory);
   };
   if (plan.side_by_side) {
-    parallel(plan.batch, grain_for(nanoseconds(plan.product)),
+    parallel(plan.batch, grain_for(plan.context.nanoseconds(plan.product)),
              [&](int64_t begin, int64_t end, int worker) {
                char* memory = static_cast<char*>(workspace) + static_cast<size_t>(worker) * each;
                for (int64_t index = begin; index < end; ++index) run(index, memory);

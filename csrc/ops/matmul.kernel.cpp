@@ -369,6 +369,7 @@ constexpr GemmKernels gemm_kernels() {
   kernels.lanes = kLanes<T>;
   kernels.block_depth = 2048 / static_cast<int64_t>(sizeof(T));
   kernels.block_cols = 8192 / static_cast<int64_t>(sizeof(T));
+  kernels.flops_per_ns = 12.5 * kLanes<T>;
   kernels.multiply = multiply<T>;
   kernels.pack = pack<T>;
   kernels.thin_rows = kThinRows;

@@ -36,6 +36,7 @@ struct StripProduct {
 struct GemmKernels {
   int tile_rows, tile_cols, lanes;  // the register tile, and the columns of one vector
   int64_t block_depth, block_cols;  // of B, packed at a time
+  double flops_per_ns;              // of a recent processor, for estimates of time
 
   void (*multiply)(const StripProduct& product);
   // Packs B (depth x cols, any strides): strip s goes to strips + s * depth * tile_cols.
