@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -190,3 +191,23 @@ def test_the_wheel_is_small() -> None:
             if path.is_file() and "__pycache__" not in path.parts:
                 archive.write(path, path.relative_to(PACKAGE.parent))
     assert len(buffer.getvalue()) < 4_000_000
+
+
+# ---------------------------------------------------------------- op rows
+
+
+@pytest.mark.smoke
+def test_rows_are_documented() -> None:
+    """Every row says what it computes; the public ones show it."""
+    rows = cr._core.ops()
+    assert len(rows) > 200
+    assert [row["name"] for row in rows if not row["doc"].strip()] == []
+    assert [r["name"] for r in rows if not r["hidden"] and ">>> " not in r["doc"]] == []
+
+
+@pytest.mark.smoke
+def test_the_stub_is_current() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/make_stub.py", "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"run tools/make_stub.py\n{done.stdout}{done.stderr}"
