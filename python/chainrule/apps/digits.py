@@ -36,6 +36,7 @@ class History:
 
     @property
     def best_epoch(self) -> int:
+        """The epoch with the least validation loss, counted from 0."""
         return int(np.argmin(self.validation_loss))
 
 
