@@ -1,6 +1,6 @@
 """The table of ops: one row each. Test files iterate over `OPS`; see `base.Op` for the columns."""
 
-from . import index, matmul, nn, pointwise, reduce, shape
+from . import conv, index, matmul, nn, pointwise, reduce, shape
 from .base import (
     DTYPES,
     FLOATS,
@@ -23,7 +23,9 @@ from .base import (
 )
 from .elsewhere import ELSEWHERE
 
-OPS: tuple[Op, ...] = pointwise.ROWS + reduce.ROWS + shape.ROWS + index.ROWS + matmul.ROWS + nn.ROWS
+OPS: tuple[Op, ...] = (
+    pointwise.ROWS + reduce.ROWS + shape.ROWS + index.ROWS + conv.ROWS + matmul.ROWS + nn.ROWS
+)
 
 __all__ = [
     "DTYPES",

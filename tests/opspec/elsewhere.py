@@ -28,9 +28,20 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_constant_pad": ("opspec/shape.py", '"pad"'),
     "index": ("test_indexing.py", "test_get"),
     "index_put": ("test_indexing.py", "test_set"),
+    "_bounded_log": ("test_nn_layers.py", "binary_cross_entropy"),
     # A whole optimizer step in one call.
     "_sgd_step_": ("test_optim.py", "SGD"),
     "_adam_step_": ("test_optim.py", "Adam"),
     "_rmsprop_step_": ("test_optim.py", "RMSprop"),
     "_adagrad_step_": ("test_optim.py", "Adagrad"),
+    # The rows that convolution and pooling and their gradients are made of.
+    "_conv2d": ("test_conv.py", "test_gradients_of_the_family"),
+    "_conv2d_input_grad": ("test_conv.py", "_conv2d_input_grad"),
+    "_conv2d_weight_grad": ("test_conv.py", "_conv2d_weight_grad"),
+    "_max_pool": ("test_pool.py", "test_max"),
+    "_adaptive_max_pool": ("test_pool.py", "test_adaptive"),
+    "_max_unpool": ("test_pool.py", "_max_unpool"),
+    "_max_take": ("test_pool.py", "_max_take"),
+    "_avg_pool_grad": ("test_pool.py", "_avg_pool_grad"),
+    "_adaptive_avg_pool_grad": ("test_pool.py", "_adaptive_avg_pool_grad"),
 }
