@@ -1,6 +1,7 @@
 """The rules of the house: layers, file sizes, symbols of kernel objects, docs, stub, wheel size."""
 
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -191,6 +192,26 @@ def test_the_wheel_is_small() -> None:
             if path.is_file() and "__pycache__" not in path.parts:
                 archive.write(path, path.relative_to(PACKAGE.parent))
     assert len(buffer.getvalue()) < 4_000_000
+
+
+@pytest.mark.parametrize("cap", [*LEVELS, "avx9"])
+def test_the_level_is_capped(cap: str) -> None:
+    """CHAINRULE_ISA never raises the level; a misspelt one is reported and does not count."""
+    show = "import chainrule as cr; print(cr.config.isa())"
+    clean = {key: value for key, value in os.environ.items() if key != "CHAINRULE_ISA"}
+    best, capped = (
+        subprocess.run(
+            [sys.executable, "-c", show], env=env, capture_output=True, text=True, check=True
+        )
+        for env in (clean, clean | {"CHAINRULE_ISA": cap})
+    )
+    order = list(LEVELS)
+    if cap in order:
+        expected = min(order.index(cap), order.index(best.stdout.strip()))
+        assert (capped.stdout.strip(), capped.stderr) == (order[expected], "")
+    else:
+        assert capped.stdout == best.stdout
+        assert "CHAINRULE_ISA=avx9 ignored" in capped.stderr
 
 
 # ---------------------------------------------------------------- op rows
