@@ -38,9 +38,9 @@ def train_digits(capsys, directory, *args):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A model of four epochs, its report and what the command printed."""
+    """A model of eight epochs, its report and what the command printed."""
     directory = tmp_path_factory.mktemp("digits")
-    command = [sys.executable, "-m", "chainrule", "digits", "--epochs", "4"]
+    command = [sys.executable, "-m", "chainrule", "digits", "--epochs", "8"]
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     model, report = directory / "digits-model.safetensors", directory / "digits-report.png"
@@ -54,7 +54,7 @@ def test_a_short_training_already_reads(trained):
     out = trained[2]
     assert "1078 images to train on, 360 to validate, 359 to test; 30634 parameters" in out
     assert (
-        len(re.findall(r"^epoch \d, loss \d\.\d{4}, validation accuracy", out, re.MULTILINE)) == 4
+        len(re.findall(r"^epoch \d, loss \d\.\d{4}, validation accuracy", out, re.MULTILINE)) == 8
     )
     accuracy, right = re.search(
         r"^test accuracy ([\d.]+)% \((\d+) of 359\)", out, re.MULTILINE

@@ -54,7 +54,7 @@ def test_the_errors_are_what_the_readme_shows():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_local_links_exist(page):
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
     assert links
     for link in links:
