@@ -57,6 +57,9 @@ def test_flops_of_known_problems() -> None:
     assert TABLE["matmul/32x32x32 batch 64"].flops == 64 * 2 * 32**3
     assert TABLE["conv/LeNet-5 64x6x14x14 to 16 k5"].flops == 2 * 64 * 16 * 10 * 10 * 6 * 25
     assert TABLE["infer/MLP 8-64-64-4 batch 1"].flops == 2 * (8 * 64 + 64 * 64 + 64 * 4)
+    first, second = 784 * 128, 128 * 10
+    step = TABLE["train/MLP 784-128-10 batch 64 SGD"]
+    assert step.flops == 64 * 2 * (2 * first + 3 * second)
 
 
 def test_inputs_are_the_same_in_every_process() -> None:

@@ -50,7 +50,7 @@ class AlternationTask(Task):
         return pair / (op + matmul)
 
     def calibrate(self, seconds: float) -> int:
-        return 50
+        return 30
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -227,13 +227,13 @@ class Network(Problem):
         return StepTask(step, lambda: [np.asarray(param) for param in state[0]])
 
 
-def forward_flops(layers: str, batch: int, image: tuple[int, ...]) -> float:
-    """Multiply-adds of the forward pass, times two."""
-    total, shape = 0.0, (batch, *image)
+def forward_flops(layers: str, batch: int, image: tuple[int, ...]) -> list[float]:
+    """Multiply-adds of the forward pass, times two, of each layer."""
+    counts, shape = [], (batch, *image)
     for layer in eval(f"[{layers}]", dict(reference.LAYERS)):
         flops, shape = layer.flops(shape)
-        total += flops
-    return total
+        counts.append(flops)
+    return counts
 
 
 def train(
@@ -244,8 +244,10 @@ def train(
     optimizer: str,
     **more: Any,
 ) -> Problem:
-    """A training step; forward and both gradients cost three times the forward pass."""
-    flops = 3 * forward_flops(layers, batch, image)
+    """A training step: each layer's product and its two gradients, but for the first layer, whose
+    input needs none."""
+    counts = forward_flops(layers, batch, image)
+    flops = 3 * sum(counts) - counts[0]
     return Network(
         name=f"{name} batch {batch} {optimizer}",
         layers=layers,
@@ -259,7 +261,7 @@ def train(
 
 def infer(name: str, layers: str, image: tuple[int, ...], batch: int, **more: Any) -> Problem:
     """A forward pass without gradients."""
-    flops = forward_flops(layers, batch, image)
+    flops = sum(forward_flops(layers, batch, image))
     return Network(group="infer", name=f"{name} batch {batch}", layers=layers, image=image,
                    batch=batch, flops=flops, **more)  # fmt: skip
 
