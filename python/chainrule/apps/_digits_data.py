@@ -60,7 +60,7 @@ def load_digits(mnist: str | None, rng: np.random.Generator) -> DigitSet:
 
 
 def _normalise(images: npt.NDArray[Any], full_ink: int) -> Images:
-    return (images / np.float32(full_ink)).astype(np.float32)
+    return np.asarray(images / np.float32(full_ink), np.float32)
 
 
 def stratified_split(
@@ -98,4 +98,4 @@ def vary(images: Images, rng: np.random.Generator) -> Images:
     i = np.arange(count)[:, None, None]
     upper = paper[i, row, column] * (1 - right) + paper[i, row, column + 1] * right
     lower = paper[i, row + 1, column] * (1 - right) + paper[i, row + 1, column + 1] * right
-    return (upper * (1 - down) + lower * down).astype(np.float32)
+    return np.asarray(upper * (1 - down) + lower * down, np.float32)

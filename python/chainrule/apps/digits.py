@@ -93,22 +93,23 @@ def train(
     return history
 
 
-@cr.no_grad()
 def evaluate(network: nn.Module, part: Part, batch_size: int = 500) -> tuple[float, Probabilities]:
     """Mean cross-entropy over a part of the data, and each image's ten probabilities."""
     network.eval()
     total, probabilities = 0.0, []
-    for start in range(0, len(part.labels), batch_size):
-        logits = network(to_input(part.images[start : start + batch_size]))
-        labels = cr.from_numpy(part.labels[start : start + batch_size])
-        total += F.cross_entropy(logits, labels, reduction="sum").item()
-        probabilities.append(logits.softmax(dim=1).numpy())
+    with cr.no_grad():
+        for start in range(0, len(part.labels), batch_size):
+            logits = network(to_input(part.images[start : start + batch_size]))
+            labels = cr.from_numpy(part.labels[start : start + batch_size])
+            total += F.cross_entropy(logits, labels, reduction="sum").item()
+            probabilities.append(logits.softmax(dim=1).numpy())
     return total / len(part.labels), np.concatenate(probabilities)
 
 
 def to_input(images: Images) -> cr.Tensor:
     """Images `(N, H, W)` as the network takes them, `(N, 1, H, W)`."""
-    return cr.from_numpy(images).unsqueeze(1)
+    batch: cr.Tensor = cr.from_numpy(images)
+    return batch.unsqueeze(1)
 
 
 def check_outputs(model: str, report: str) -> None:

@@ -46,7 +46,7 @@ def read_ink(image_module: Any, path: str) -> Images:
         raise UsageError(f"{path!r} is blank; expected a digit")
     ink = (values - low) / (high - low)
     border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
-    return 1 - ink if np.median(border) > 0.5 else ink
+    return np.asarray(1 - ink if np.median(border) > 0.5 else ink, np.float32)
 
 
 def prepare(ink: Images, image_module: Any, size: int, margin: int) -> Images:
@@ -66,4 +66,5 @@ def prepare(ink: Images, image_module: Any, size: int, margin: int) -> Images:
     result = np.zeros((size, size), np.float32)
     top, left = (size - height) // 2, (size - width) // 2
     result[top : top + height, left : left + width] = small
-    return result / result.max()
+    result /= result.max()
+    return result

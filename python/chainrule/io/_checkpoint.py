@@ -191,9 +191,9 @@ def _pack(obj: object, where: tuple[str, ...], arrays: dict[str, Array]) -> Any:
     if isinstance(obj, dict) and all(type(key) in (str, int) for key in obj):
         pairs = obj.items()
         return {"dict": [[key, _pack(value, (*where, str(key)), arrays)] for key, value in pairs]}
-    if type(obj) in (list, tuple):
-        items = [_pack(x, (*where, str(i)), arrays) for i, x in enumerate(obj)]  # type: ignore[arg-type]
-        return items if type(obj) is list else {"tuple": items}
+    if isinstance(obj, (list, tuple)) and type(obj) in (list, tuple):
+        items = [_pack(item, (*where, str(i)), arrays) for i, item in enumerate(obj)]
+        return items if isinstance(obj, list) else {"tuple": items}
     place = f" at {'.'.join(where)!r}" if where else ""
     raise TypeError(
         f"save: cannot store a {type(obj).__name__}{place}; expected tensors, str, int, float, "
