@@ -89,6 +89,7 @@ def test_any_number_of_threads_gives_the_same_bits(capsys, tmp_path):
     assert weights[0] == weights[1]
 
 
+@pytest.mark.smoke
 def test_quiet_prints_one_line(capsys, tmp_path):
     _, _, out = train_digits(capsys, tmp_path, "--epochs", 1, "--quiet", "--seed", 3)
     assert re.fullmatch(r"test accuracy .* epoch 1 of 1, trained in [\d.]+ s\n", out)

@@ -44,6 +44,7 @@ def assert_loads_or_refuses(load, path):
 # ---------------------------------------------------------------- safetensors, good files
 
 
+@pytest.mark.smoke
 def test_every_dtype_and_shape_round_trips(tmp_path):
     arrays = {
         f"{dtype}{shape}": example(dtype, shape, i)
@@ -221,6 +222,7 @@ BAD_FILES = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("case", BAD_FILES)
 def test_a_damaged_file_is_refused(tmp_path, case):
     content, message = BAD_FILES[case]
@@ -503,6 +505,7 @@ BAD_IDX = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("case", BAD_IDX)
 def test_a_damaged_idx_file_is_refused(tmp_path, case):
     content, message = BAD_IDX[case]

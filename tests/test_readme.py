@@ -17,6 +17,7 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.smoke
 def test_the_first_block_holds_the_two_commands():
     first = re.search(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert first[1] == "bash"
@@ -32,6 +33,7 @@ def test_the_first_block_holds_the_two_commands():
     assert test[2].endswith("/python -m pytest")
 
 
+@pytest.mark.smoke
 def test_the_example_runs_as_printed(tmp_path, monkeypatch, capsys):
     example = blocks("python")[0]
     assert len(example.strip().splitlines()) <= 20
