@@ -132,7 +132,17 @@ CR_INLINE V scale(V x, Rounded<V> n, int shift = 0) {
 #endif
 }
 
-// x + tail = n ln2 + r with |r| <= ln2/2, for x within the range of exp.
+// The same for n <= 0, where one factor will do if its range is shifted.
+template <class V>
+CR_INLINE V scale_down(V x, Rounded<V> n) {
+#ifdef __AVX512F__
+  return scale(x, n);
+#else
+  return x * power_of_two<V>(n, 64) * Lane<V>(0x1p-64);
+#endif
+}
+
+// x = n ln2 + r with |r| <= ln2/2, for x within the range of exp.
 template <class V>
 struct ExpReduced {
   V r;
@@ -174,6 +184,20 @@ CR_INLINE V exp(V x) {
   using C = Const<Lane<V>>;
   const ExpReduced<V> e = reduce_exp(limit(x, C::kExpMin, C::kExpMax));
   return scale(expm1_poly(e.r) + Lane<V>(1), e.n);
+}
+
+// e^(x + tail) for x <= 0, shorter than exp; the tail is small against x.
+template <class V>
+CR_INLINE V exp_nonpositive(V x, V tail) {
+  ExpReduced<V> e = reduce_exp(max_or_b(opaque(V{} + Const<Lane<V>>::kExpMin), x));
+  e.r += tail;
+  return scale_down(expm1_poly(e.r) + Lane<V>(1), e.n);
+}
+
+template <class V>
+CR_INLINE V exp_nonpositive(V x) {
+  const ExpReduced<V> e = reduce_exp(max_or_b(opaque(V{} + Const<Lane<V>>::kExpMin), x));
+  return scale_down(expm1_poly(e.r) + Lane<V>(1), e.n);
 }
 
 // 2^x. Max error: 1.1 / 1.2 ulp; exact for integers.
@@ -636,7 +660,7 @@ CR_INLINE V erfc_scaled(V x) {
 template <class V>
 CR_INLINE V exp_minus_square(V x, Lane<V> factor = 1) {
   const Pair<V> square = two_product(x, x);
-  return exp_sum(square.hi * -factor, square.lo * -factor);
+  return exp_nonpositive(square.hi * -factor, square.lo * -factor);
 }
 
 // erfc(x) for x >= 0.
@@ -693,7 +717,7 @@ struct Logistic {
 
 template <class V>
 CR_INLINE Logistic<V> logistic(V x) {
-  const V e = exp(-abs(x));
+  const V e = exp_nonpositive(-abs(x));
   const V large = Lane<V>(1) / (e + Lane<V>(1)), small = e * large;
   const auto negative = x < Lane<V>(0);
   return {negative ? small : large, negative ? large : small};
@@ -708,7 +732,7 @@ CR_INLINE V sigmoid(V x) {
 // log(1 + e^x). Max error: 1.6 / 1.7 ulp.
 template <class V>
 CR_INLINE V softplus(V x) {
-  return max_or_b(V{}, x) + log1p_finite(exp(-abs(x)));
+  return max_or_b(V{}, x) + log1p_finite(exp_nonpositive(-abs(x)));
 }
 
 // log(p / (1 - p)). Max error: 3.2 / 2.9 ulp.
