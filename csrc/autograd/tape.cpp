@@ -55,6 +55,10 @@ void refresh(const Tensor& view) {
     view.impl()->node = nullptr;
     return;
   }
+  CR_CHECK_STATE(base.contiguous(),
+                 "view: its base was written to in place, and no gradient flows through a view of a "
+                 "non-contiguous tensor (base of shape ", base.shape(), " with strides ",
+                 base.strides(), "); use .contiguous() first");
   Ref<OpNode> node(new OpNode(OP(as_strided), {base}, region_of(view, base)));
   node->outputs().push_back(view.meta());
   attach(view, node.get(), 0);

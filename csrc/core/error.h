@@ -32,6 +32,18 @@ template <class... Args>
   throw Error(kind, concat(args...));
 }
 
+// Runs f; an error that does not begin with `name` is raised again with it in front.
+template <class F>
+decltype(auto) with_name(const std::string& name, F&& f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    if (text.compare(0, name.size(), name) == 0) throw;
+    throw Error(error.kind(), name + ": " + text);
+  }
+}
+
 }  // namespace cr
 
 #define CR_CHECK_KIND(kind, cond, ...)                  \

@@ -407,13 +407,13 @@ void GradMode::set_inference(bool on) { t_inference = on; }
 
 void run(const OpDef& op, TensorList inputs, const Attrs& attrs, Tensor* out) {
   if (op.compose) {
-    out[0] = op.compose(inputs, attrs);
+    out[0] = with_name(op.name(), [&] { return op.compose(inputs, attrs); });
     if (out[0]) return;
   }
   refresh_views(inputs);
   Call call(op, inputs, attrs);
   KernelScope scope;
-  op.infer(call);
+  with_name(call.name(), [&] { op.infer(call); });
   cast_inputs(call);
   TensorList originals;
   const bool replaced = call.contiguous && make_contiguous(call, originals);
@@ -504,13 +504,16 @@ Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
   const bool taping = t_grad_enabled && any_requires_grad(inputs);
   if (op.compose) {
     const TensorList unchanged = taping ? preserve_saved(op, inputs, self) : inputs;
-    if (Tensor composed = op.compose(unchanged, attrs)) {
-      return run_inplace(OP(copy), {self, composed}, OP(copy).signature.defaults);
+    const Tensor composed = with_name(name, [&] { return op.compose(unchanged, attrs); });
+    if (composed) {
+      return with_name(name, [&] {
+        return run_inplace(OP(copy), {self, composed}, OP(copy).signature.defaults);
+      });
     }
   }
   Call call(op, inputs, attrs);
   KernelScope scope;
-  op.infer(call);
+  with_name(name, [&] { op.infer(call); });
   CR_CHECK(call.out_meta[0].shape == self.shape(), name, ": the result has shape ",
            call.out_meta[0].shape, " and does not fit the tensor of shape ", self.shape(),
            " that it would be written into");

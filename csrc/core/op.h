@@ -189,7 +189,11 @@ struct OpDef {
   Tensor operator()(const Args&... args) const;
 };
 
-inline const char* Call::name() const { return op.signature.name.c_str(); }
+// Without the underscore of a hidden row: the name is for messages.
+inline const char* Call::name() const {
+  const char* text = op.signature.name.c_str();
+  return *text == '_' ? text + 1 : text;
+}
 
 // Builder of rows:
 //   static const Row exp_row = Row("exp(Tensor input)").pointwise(Pointwise::kFloat)...;

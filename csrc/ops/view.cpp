@@ -484,6 +484,10 @@ Example:
     .infer([](Call& call) {
       checked_numel(call.attrs.ints(0));
       check_region("as_strided", call.in[0], call.attrs, 0);
+      const Tensor& x = call.in[0];
+      CR_CHECK_STATE(x.contiguous() || !x.requires_grad() || !GradMode::enabled(),
+                     "as_strided: has no gradient for a non-contiguous tensor (got shape ",
+                     x.shape(), " with strides ", x.strides(), "); use .contiguous() first");
       call.set_output(0, call.attrs.ints(0), call.in[0].dtype());
       call.view_strides = call.attrs.ints(1);
       call.view_offset = call.attrs.i(2);
