@@ -103,12 +103,19 @@ const Row ones_row = Row("ones(int... size, *, dtype? dtype=None)")
       return OP(full)(attrs.ints(0), int64_t{1}, attrs.dtype(1, default_dtype()));
     });
 
+// The one number that a fill writes.
+void check_fill_value(const char* op, const Tensor& value, DType dtype) {
+  CR_CHECK(value.numel() == 1, op, ": the value must be one number (got shape ", value.shape(), ")");
+  CR_CHECK(!is_integral(dtype) || !is_floating(value.dtype()) || std::isfinite(item_double(value)),
+           op, ": ", item_double(value), " has no value in ", dtype);
+}
+
 const Row full_row = Row("full(int[] size, Operand fill_value, *, dtype? dtype=None)")
     .doc("Tensor filled with one value, whose type it takes when no dtype is given.\n\nExample:\n    >>> cr.full((2,), 7)\n    tensor([7, 7])\n")
     .infer([](Call& call) {
-      CR_CHECK(call.in[0].numel() == 1, "full: fill_value must be one number (got shape ",
-               call.in[0].shape(), ")");
-      call.set_output(0, call.attrs.ints(0), value_type(call.in[0], call.attrs.dtype(1)));
+      const DType dtype = value_type(call.in[0], call.attrs.dtype(1));
+      check_fill_value("full", call.in[0], dtype);
+      call.set_output(0, call.attrs.ints(0), dtype);
     })
     .launch([](Call& call) {
       copy_into(call.out[0], call.in[0].alias(Dims{}, Dims{}, 0));
@@ -119,8 +126,7 @@ const Row fill_row = Row("fill(Tensor input, Operand value)")
     .doc("A tensor of the shape and dtype of ``input`` filled with ``value``.\n\nExample:\n    >>> cr.zeros(2).fill_(3)\n    tensor([3., 3.])\n")
     .inplace().strided_output()
     .infer([](Call& call) {
-      CR_CHECK(call.in[1].numel() == 1, "fill: value must be one number (got shape ",
-               call.in[1].shape(), ")");
+      check_fill_value("fill", call.in[1], call.in[0].dtype());
       call.set_output(0, call.in[0].shape(), call.in[0].dtype());
     })
     .launch([](Call& call) { copy_into(call.out[0], call.in[1].alias(Dims{}, Dims{}, 0)); })

@@ -1,5 +1,7 @@
 // Rows of the functions of real numbers. Kernels: math.kernel.cpp. Integers are computed in the
 // default float type. Derivatives: Abramowitz & Stegun, Handbook of Mathematical Functions.
+#include <cmath>
+
 #include "autograd/node.h"
 
 namespace cr {
@@ -311,7 +313,7 @@ Example:
     .saves("input")
     .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() * trigamma(v.in(0)); }); });
 
-const Row logit_row = Row("logit(Tensor input)")
+const Row logit_row = Row("logit(Tensor input, float? eps=None)")
     .doc(R"(``log(input / (1 - input))``, the inverse of the sigmoid, element by element.
 
 Example:
@@ -319,6 +321,10 @@ Example:
     tensor([0.])
 )")
     .pointwise(Pointwise::kFloat).inplace()
+    .compose([](const TensorList& in, const Attrs& attrs) {
+      if (attrs.none(0)) return Tensor();
+      return OP(logit)(OP(clamp)(in[0], attrs.f(0), 1 - attrs.f(0)));
+    })
     .saves("input")
     .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() / (v.in(0) * (1.0 - v.in(0))); }); });
 
@@ -332,6 +338,13 @@ Example:
     .pointwise(Pointwise::kFloat).inplace()
     .vjp([](Vjp& v) { v.set(0, [&] { return v.grad(); }); });
 
+// Integers are whole already.
+Tensor whole(const TensorList& in, const char* name) {
+  const DType dtype = in[0].dtype();
+  CR_CHECK_TYPE(dtype != DType::kBool, name, ": not defined for bool tensors");
+  return is_integral(dtype) ? OP(clone)(in[0]) : Tensor();
+}
+
 const Row floor_row = Row("floor(Tensor input)")
     .doc(R"(Largest integer not above the input. Gradient: zero.
 
@@ -340,6 +353,7 @@ Example:
     tensor([ 1., -2.])
 )")
     .pointwise(Pointwise::kFloat).inplace()
+    .compose([](const TensorList& in, const Attrs&) { return whole(in, "floor"); })
     .vjp([](Vjp& v) { v.set(0, [&] { return v.zeros_like_input(0); }); });
 
 const Row ceil_row = Row("ceil(Tensor input)")
@@ -350,16 +364,23 @@ Example:
     tensor([ 2., -1.])
 )")
     .pointwise(Pointwise::kFloat).inplace()
+    .compose([](const TensorList& in, const Attrs&) { return whole(in, "ceil"); })
     .vjp([](Vjp& v) { v.set(0, [&] { return v.zeros_like_input(0); }); });
 
-const Row round_row = Row("round(Tensor input)")
-    .doc(R"(Nearest integer; halves go to the even one. Gradient: zero.
+const Row round_row = Row("round(Tensor input, *, int decimals=0)")
+    .doc(R"(Nearest integer, or multiple of ``10**-decimals``; halves go to the even one. Gradient: zero.
 
 Example:
     >>> cr.round(cr.tensor([0.5, 1.5]))
     tensor([0., 2.])
 )")
     .pointwise(Pointwise::kFloat).inplace()
+    .compose([](const TensorList& in, const Attrs& attrs) {
+      const double scale = std::pow(10.0, static_cast<double>(std::abs(attrs.i(0))));
+      if (attrs.i(0) > 0) return OP(round)(in[0] * scale) / scale;
+      if (attrs.i(0) < 0) return OP(round)(in[0] / scale) * scale;
+      return whole(in, "round");
+    })
     .vjp([](Vjp& v) { v.set(0, [&] { return v.zeros_like_input(0); }); });
 
 const Row trunc_row = Row("trunc(Tensor input)")
@@ -370,6 +391,7 @@ Example:
     tensor([ 1., -1.])
 )")
     .pointwise(Pointwise::kFloat).inplace()
+    .compose([](const TensorList& in, const Attrs&) { return whole(in, "trunc"); })
     .vjp([](Vjp& v) { v.set(0, [&] { return v.zeros_like_input(0); }); });
 
 const Row atan2_row = Row("atan2(Operand input, Operand other)")
