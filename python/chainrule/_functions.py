@@ -280,7 +280,7 @@ def split(
         sections = list(split_size_or_sections)
         if sum(sections) != size or any(s < 0 for s in sections):
             raise ValueError(
-                f"split: sizes {sections} must sum to {size}, the size of dimension {dim}"
+                f"split: sizes {tuple(sections)} must sum to {size}, the size of dimension {dim}"
             )
     parts, start = [], 0
     for length in sections:
@@ -346,6 +346,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 [3, 4]])
     """
     tensors = list(tensors)
+    if not tensors:
+        raise ValueError("stack: needs at least one tensor")
     for i, t in enumerate(tensors[1:], 1):
         if t.shape != tensors[0].shape:
             raise ValueError(
@@ -557,13 +559,12 @@ def roll(
         if not isinstance(shifts, int):
             raise ValueError("roll: several shifts need dims")
         return roll(input.reshape(-1), shifts, 0).reshape(input.shape)
-    pairs = zip(
-        [shifts] if isinstance(shifts, int) else shifts,
-        [dims] if isinstance(dims, int) else dims,
-        strict=True,
-    )
+    shifts = [shifts] if isinstance(shifts, int) else list(shifts)
+    dims = [dims] if isinstance(dims, int) else list(dims)
+    if len(shifts) != len(dims):
+        raise ValueError(f"roll: {len(shifts)} shifts for {len(dims)} dims")
     result = input
-    for shift, dim in pairs:
+    for shift, dim in zip(shifts, dims, strict=True):
         size = result.size(dim)
         cut = size - shift % size if size else 0
         if cut != size:
@@ -585,9 +586,9 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return input.repeat(*counts)
 
 
-def _triangle(input: Tensor, keep: Any) -> Tensor:
+def _triangle(name: str, input: Tensor, keep: Any) -> Tensor:
     if input.ndim < 2:
-        raise ValueError(f"tril/triu: need at least 2 dimensions (got shape {input.shape})")
+        raise ValueError(f"{name}: needs at least 2 dimensions (got shape {input.shape})")
     rows = arange(input.shape[-2]).unsqueeze(1)
     columns = arange(input.shape[-1])
     return _core.where(keep(columns - rows), input, _core.zeros((), dtype=input.dtype))
@@ -601,7 +602,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
         tensor([[1., 0.],
                 [1., 1.]])
     """
-    return _triangle(input, lambda offset: offset <= diagonal)
+    return _triangle("tril", input, lambda offset: offset <= diagonal)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
@@ -612,7 +613,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
         tensor([[1., 1.],
                 [0., 1.]])
     """
-    return _triangle(input, lambda offset: offset >= diagonal)
+    return _triangle("triu", input, lambda offset: offset >= diagonal)
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:

@@ -89,8 +89,6 @@ class _Formatter:
             self._scientific = (
                 far_apart or largest > 1.0e8 or (not self._integral and smallest < 1.0e-4)
             )
-            if self._integral:
-                self._scientific = (far_apart and largest > 1.0e8) or largest > 1.0e8
         if _options.sci_mode is not None:
             self._scientific = _options.sci_mode
         # torch measures nonzero finite values, and pads the others to that width.

@@ -158,13 +158,14 @@ class _TensorMethods:
         return iter(_functions.unbind(self))
 
     def __contains__(self: Any, element: Any) -> bool:
-        return bool((self == element).any())
+        found = self == element
+        return bool(found.any()) if isinstance(found, Tensor) else False
 
     def __reversed__(self: Any) -> Tensor:
         return self.flip(0) if self.ndim else self  # type: ignore[no-any-return]
 
     def __format__(self: Any, spec: str) -> str:
-        return format(self.item(), spec) if self.ndim == 0 and spec else str(self)
+        return format(self.item(), spec) if self.ndim == 0 else object.__format__(self, spec)
 
     def __round__(self: Any, ndigits: int = 0) -> Tensor:
         if ndigits == 0:
@@ -184,6 +185,14 @@ class _TensorMethods:
                 self.__dict__,
             ),
         )
+
+    def __copy__(self: Any) -> Tensor:
+        """Another tensor on the same memory, with the same attributes."""
+        copied: Tensor = _core._make_subclass(
+            type(self), self.detach(), self.is_leaf and self.requires_grad
+        )
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
         """A copy without gradient history; of a leaf, also with its gradient."""

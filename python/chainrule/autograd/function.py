@@ -16,6 +16,7 @@ class FunctionCtx:
         self._to_save: tuple[Tensor | None, ...] = ()
         self._saved: tuple[Tensor | None, ...] | None = None
         self._materialize_grads = True
+        self._outputs: list[bool] = []  # whether each result of forward is a tensor
         self._non_differentiable: tuple[Tensor, ...] = ()
         self.needs_input_grad = needs_input_grad
 
@@ -48,8 +49,11 @@ class FunctionCtx:
         self, saved: tuple[Tensor | None, ...], grads: tuple[Tensor | None, ...]
     ) -> list[Tensor | None]:
         self._saved = saved
+        arrived = iter(grads)
         try:
-            result = self._function.backward(self, *grads)
+            result = self._function.backward(
+                self, *(next(arrived) if is_tensor else None for is_tensor in self._outputs)
+            )
         finally:
             self._saved = None
         results = list(result) if isinstance(result, (tuple, list)) else [result]
@@ -109,6 +113,7 @@ class Function:
             return result
         single = isinstance(result, Tensor)
         outputs = [result] if single else list(result)
+        ctx._outputs = [isinstance(o, Tensor) for o in outputs]
         tensors = [o for o in outputs if isinstance(o, Tensor)]
         constants = {id(t) for t in ctx._non_differentiable}
         attached = iter(
