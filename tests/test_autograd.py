@@ -587,12 +587,16 @@ def test_inplace_with_itself() -> None:
     assert x.grad.tolist() == [3.0, 4.0, 2.0]
 
 
-def test_as_strided_of_a_transposed_tensor() -> None:
+def test_as_strided_needs_contiguous_memory_for_its_gradient() -> None:
     x = cr.arange(6.0).reshape(2, 3).requires_grad_()
-    y = (x * 1).t().as_strided((2, 2), (1, 2), 1)
-    assert y.tolist() == [[1.0, 3.0], [2.0, 4.0]]
-    (y * cr.tensor([[1.0, 10.0], [100.0, 1000.0]])).sum().backward()
-    assert x.grad.tolist() == [[0.0, 1.0, 100.0], [10.0, 1000.0, 0.0]]
+    assert (x * 1).t().detach().as_strided((2, 2), (1, 2), 1).tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    with pytest.raises(RuntimeError, match=r"as_strided: .*contiguous\(\)"):
+        (x * 1).t().as_strided((2, 2), (1, 2), 1)
+    base, w = cr.from_numpy(np.arange(6.0, dtype=np.float32).reshape(2, 3).T), leaf(2.0)
+    view = base[1:]
+    base.mul_(w)
+    with pytest.raises(RuntimeError, match=r"view: .*contiguous\(\)"):
+        view.sum()
 
 
 def test_write_into_a_view_reaches_the_base() -> None:
@@ -655,7 +659,7 @@ def test_no_grad_updates_keep_the_leaf() -> None:
 
 def test_view_of_expanded_memory_is_not_written() -> None:
     x = cr.zeros(1).expand(4)
-    with pytest.raises(RuntimeError, match=r"overlap|expand|same memory|single memory"):
+    with pytest.raises(RuntimeError, match="share one memory"):
         x.add_(cr.arange(4.0))
 
 

@@ -86,8 +86,8 @@ def test_tensor_with_a_dtype(dtype: str) -> None:
         (None, TypeError, "None"),
         ({"a": 1}, TypeError, "dict"),
         ([1, "a"], (TypeError, ValueError), "str"),
-        ([None], TypeError, "None"),
-        ([1 << 70], (OverflowError, RuntimeError, ValueError), r"(?i)overflow|int64|range"),
+        ([None], TypeError, "tensor: "),
+        ([1 << 70], (OverflowError, RuntimeError, ValueError), "64 bits"),
         (1j, TypeError, "complex"),
     ],
 )

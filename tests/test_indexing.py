@@ -296,7 +296,11 @@ BAD_GET: list[tuple[Any, type[Exception], str]] = [
     ((..., ...), IndexError, "ellipsis|'\\.\\.\\.'"),
     (np.array([0, 3]), IndexError, r"\b3\b"),
     (np.array([-4]), IndexError, "-4"),
-    ((np.array([0, 1]), np.array([0, 1, 2])), IndexError, r"\(2,\).*\(3,\)|\[2\].*\[3\]"),
+    (
+        (np.array([0, 1]), np.array([0, 1, 2])),
+        (IndexError, ValueError),
+        r"\(2,\).*\(3,\)|\[2\].*\[3\]",
+    ),
     (np.zeros(4, bool), IndexError, r"\(4,\)|\[4\]"),
     (np.zeros((3, 5), bool), IndexError, r"\(3, 5\)|\[3, 5\]"),
     (np.zeros(3, np.float32), (IndexError, TypeError), "float"),
