@@ -73,14 +73,10 @@ struct TileOutput {
   const T* col_bias;  // one value a column, or null
 };
 
-// Loops over an array of vectors are unrolled in full: gcc keeps the array in memory otherwise.
+// acc += A B over `depth` steps; a and b move on. Loops over an array of vectors are unrolled in
+// full: gcc keeps the array in memory otherwise.
 template <class T, int Rows, int Vecs, class A, class B>
-CR_INLINE void tile_multiply(Vec<T> (&acc)[Rows][Vecs], int64_t depth, A a, B b) {
-#pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i) {
-#pragma GCC unroll 16
-    for (int j = 0; j < Vecs; ++j) acc[i][j] = Vec<T>{};
-  }
+CR_INLINE void tile_multiply(Vec<T> (&acc)[Rows][Vecs], int64_t depth, A& a, B& b) {
   for (int64_t k = 0; k < depth; ++k) {
     Vec<T> row[Vecs];
 #pragma GCC unroll 16
@@ -156,18 +152,25 @@ CR_INLINE void tile_store(Vec<T> (&acc)[Rows][Vecs], const TileOutput<T>& out) {
   }
 }
 
+// C is fetched this many steps before it is needed: earlier, and A and B would push it out again.
+constexpr int64_t kFetchAhead = 128;
+
 template <class T, int Rows, int Vecs, class A, class B>
 void tile(int64_t depth, A a, B b, const TileOutput<T>& out) {
+  Vec<T> acc[Rows][Vecs];
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i) {
-    const T* c = out.c + i * out.row;
 #pragma GCC unroll 16
-    for (int j = 0; j < Vecs * CR_VEC_BYTES; j += 64) {
-      __builtin_prefetch(c + j / static_cast<int>(sizeof(T)), 1);
-    }
+    for (int j = 0; j < Vecs; ++j) acc[i][j] = Vec<T>{};
   }
-  Vec<T> acc[Rows][Vecs];
-  tile_multiply<T, Rows, Vecs>(acc, depth, a, b);
+  const int64_t ahead = depth < kFetchAhead ? depth : kFetchAhead;
+  tile_multiply<T, Rows, Vecs>(acc, depth - ahead, a, b);
+  for (int i = 0; i < Rows; ++i) {
+    const char* c = reinterpret_cast<const char*>(out.c + i * out.row);
+#pragma GCC unroll 16
+    for (int j = 0; j < Vecs * CR_VEC_BYTES; j += 64) __builtin_prefetch(c + j, 1);
+  }
+  tile_multiply<T, Rows, Vecs>(acc, ahead, a, b);
   tile_store<T, Rows, Vecs>(acc, out);
 }
 
