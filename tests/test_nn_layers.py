@@ -81,9 +81,9 @@ def test_losses_never_broadcast(name):
         function(x, cr.full((4,), 0.5))
     with pytest.raises(ValueError, match=r"\(4, 1\) and \(1, 1\)"):
         function(x, cr.full((1, 1), 0.5))
-    with pytest.raises(ValueError, match=r"reduction is 'mean', 'sum' or 'none' \(got 'avg'\)"):
+    with pytest.raises(ValueError, match=r"reduction must be one of .* \(got 'avg'\)"):
         function(x, x, reduction="avg")
-    with pytest.raises(TypeError, match=r"two tensors \(got Tensor and float\)"):
+    with pytest.raises(TypeError, match=r"'target' must be a Tensor \(got float\)"):
         function(x, 0.5)
 
 

@@ -15,12 +15,14 @@ from chainrule._core import (
     avg_pool1d,
     avg_pool2d,
     cross_entropy,
+    l1_loss,
     linear,
     log_sigmoid,
     max_pool1d,
     max_pool1d_with_indices,
     max_pool2d,
     max_pool2d_with_indices,
+    mse_loss,
     nll_loss,
     pad,
     sigmoid,
@@ -486,10 +488,11 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
 
 def _check_shapes(op: str, input: Tensor, target: Tensor) -> None:
     """A loss never broadcasts."""
-    if not (isinstance(input, Tensor) and isinstance(target, Tensor)):
-        raise TypeError(
-            f"{op}: expected two tensors (got {type(input).__name__} and {type(target).__name__})"
-        )
+    for name, value in (("input", input), ("target", target)):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{op}: argument {name!r} must be a Tensor (got {type(value).__name__})"
+            )
     if input.shape != target.shape:
         hint = (
             f"; they hold as many elements: target.reshape{tuple(input.shape)} may be meant"
@@ -502,6 +505,9 @@ def _check_shapes(op: str, input: Tensor, target: Tensor) -> None:
         )
 
 
+_REDUCTIONS = ("none", "mean", "sum")
+
+
 def _reduce(op: str, loss: Tensor, reduction: str) -> Tensor:
     if reduction == "mean":
         return loss.mean()
@@ -509,7 +515,7 @@ def _reduce(op: str, loss: Tensor, reduction: str) -> Tensor:
         return loss.sum()
     if reduction == "none":
         return loss
-    raise ValueError(f"{op}: reduction is 'mean', 'sum' or 'none' (got {reduction!r})")
+    raise ValueError(f"{op}: reduction must be one of 'none', 'mean', 'sum' (got {reduction!r})")
 
 
 def _weighted(op: str, loss: Tensor, weight: Tensor | None) -> Tensor:
@@ -525,44 +531,6 @@ def _weighted(op: str, loss: Tensor, weight: Tensor | None) -> Tensor:
             f"{op}: the weight of shape {tuple(weight.shape)} does not expand to the input's "
             f"shape {tuple(loss.shape)}"
         ) from error
-
-
-def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """Return the mean of ``(input - target)^2``.
-
-    Args:
-        input: any shape.
-        target: the same shape.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Raises:
-        ValueError: the shapes differ, or an unknown reduction.
-
-    Example:
-        >>> F.mse_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
-        2.0
-    """
-    _check_shapes("mse_loss", input, target)
-    return _reduce("mse_loss", (input - target).square(), reduction)
-
-
-def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """Return the mean of ``|input - target|``.
-
-    Args:
-        input: any shape.
-        target: the same shape.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Raises:
-        ValueError: the shapes differ, or an unknown reduction.
-
-    Example:
-        >>> F.l1_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
-        1.0
-    """
-    _check_shapes("l1_loss", input, target)
-    return _reduce("l1_loss", (input - target).abs(), reduction)
 
 
 def smooth_l1_loss(
@@ -682,6 +650,8 @@ def binary_cross_entropy_with_logits(
     """
     op = "binary_cross_entropy_with_logits"
     _check_shapes(op, input, target)
+    if weight is None and pos_weight is None and reduction in _REDUCTIONS:
+        return _core._bce_with_logits(input, target, reduction)
     # With s = sigmoid(x): -w t log(s) - (1 - t) log(1 - s) where log(1 - s) = log(s) - x.
     positive = log_sigmoid(input)
     if pos_weight is not None:

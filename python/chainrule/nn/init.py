@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 import chainrule as cr
 from chainrule import Tensor
 
@@ -370,6 +368,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Ten
         raise ValueError(f"orthogonal_: expected 2 or more dimensions (got shape {shape})")
     if tensor.numel() == 0:
         return tensor
+    import numpy as np
+
     rows, columns = shape[0], math.prod(shape[1:])
     tall = (max(rows, columns), min(rows, columns))
     normal = normal_(cr.empty(tall, dtype=cr.float64), generator=generator)
