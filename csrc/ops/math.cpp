@@ -394,6 +394,16 @@ Example:
     .compose([](const TensorList& in, const Attrs&) { return whole(in, "trunc"); })
     .vjp([](Vjp& v) { v.set(0, [&] { return v.zeros_like_input(0); }); });
 
+const Row deg2rad_row = Row("deg2rad(Tensor input)")
+    .doc(R"(Degrees to radians, ``input * pi / 180``, element by element.
+
+Example:
+    >>> cr.deg2rad(cr.tensor([180.]))
+    tensor([3.1416])
+)")
+    .pointwise(Pointwise::kFloat).inplace()
+    .vjp([](Vjp& v) { v.set(0, [&] { return OP(deg2rad)(v.grad()); }); });
+
 const Row atan2_row = Row("atan2(Operand input, Operand other)")
     .doc(R"(Angle of the point (other, input) in radians, in ``[-pi, pi]``.
 

@@ -303,6 +303,13 @@ struct EluGrad : EluForm {
   }
 };
 
+struct Deg2rad {
+  template <class V>
+  V operator()(V x) const {
+    return x * Lane<V>(0.017453292519943295769);  // pi / 180
+  }
+};
+
 constexpr PointwiseEntry kEntries[] = {
     unary<Exp, kFloats>("exp"),
     unary<Exp2, kFloats>("exp2"),
@@ -342,6 +349,7 @@ constexpr PointwiseEntry kEntries[] = {
     unary<Ceil, kFloats>("ceil"),
     unary<Round, kFloats>("round"),
     unary<Trunc, kFloats>("trunc"),
+    unary<Deg2rad, kFloats>("deg2rad"),
     unary<Frac, kFloats>("frac"),
     unary<Gelu, kFloats>("gelu"),
     unary<Silu, kFloats>("silu"),

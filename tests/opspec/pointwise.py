@@ -212,6 +212,7 @@ FUNCTIONS = (
     _unary("ceil", np.ceil, result="same", dtypes="uif", ulp=0),
     _unary("trunc", np.trunc, result="same", dtypes="uif", ulp=0),
     _unary("round", _round, result="same", dtypes="uif", ulp=0, names=("input", "decimals")),
+    _unary("deg2rad", np.deg2rad, -400.0, 400.0),
     _unary("frac", _frac, result="same", dtypes="f", refused="", ulp=0),
     _unary("isnan", np.isnan, result="bool", inplace=False, grad=False, ulp=0),
     _unary("isinf", np.isinf, result="bool", inplace=False, grad=False, ulp=0),
