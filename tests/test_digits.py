@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits as sklearn_digits
 
 import chainrule as cr
 from chainrule.__main__ import main
@@ -17,6 +16,12 @@ from chainrule.apps._digits_data import Part, load_digits, stratified_split, var
 from chainrule.apps._digits_model import build_network, load_recogniser
 from chainrule.apps.digits import evaluate, train
 from chainrule.io import load_metadata
+
+
+def sklearn_digits():
+    from sklearn.datasets import load_digits  # seconds, which the smoke tests should not wait for
+
+    return load_digits()
 
 
 def run(capsys, *args):
@@ -89,7 +94,6 @@ def test_any_number_of_threads_gives_the_same_bits(capsys, tmp_path):
     assert weights[0] == weights[1]
 
 
-@pytest.mark.smoke
 def test_quiet_prints_one_line(capsys, tmp_path):
     _, _, out = train_digits(capsys, tmp_path, "--epochs", 1, "--quiet", "--seed", 3)
     assert re.fullmatch(r"test accuracy .* epoch 1 of 1, trained in [\d.]+ s\n", out)
@@ -228,6 +232,7 @@ def test_predict_reads_colour_transparency_and_16_bits(trained, capsys, tmp_path
 # ---------------------------------------------------------------- errors
 
 
+@pytest.mark.smoke
 def test_info_describes_the_build(capsys):
     code, out, err = run(capsys, "info")
     assert (code, err) == (0, "")
@@ -248,10 +253,12 @@ def test_info_describes_the_build(capsys):
         (["digits", "--batch-size", "2.5"], "invalid positive integer value: '2.5'"),
         (["digits", "--lr", "nan"], "argument --lr: invalid positive number value: 'nan'"),
         (["digits", "--seed", "-1"], "argument --seed: invalid integer from 0 value: '-1'"),
+        (["digits", "--threads", "99999"], "set_num_threads: got 99999; expected 1 to"),
         (["digits", "--out", "{}/no/m"], "the directory of '.*/no/m' does not exist"),
         (["digits", "--report", "{}"], "is a directory; expected a file to write"),
         (["digits", "--out", "{}/x", "--report", "{}/x"], "model and report are the same file"),
         (["digits", "--mnist", "{}"], "has no train-images-idx3-ubyte or train-images"),
+        (["digits", "--lr", "1e30", "--quiet"], "the loss is (nan|inf) after epoch 1; lower --lr"),
         (["predict", "{}/none", "{}/none.png"], "'.*/none': No such file or directory"),
         (["predict", "{}/noise", "{}/noise"], "'.*/noise': the header length is"),
         (["predict", "{}/other", "{}/noise"], "'.*/other' is not a model of `chainrule digits`"),
@@ -279,6 +286,17 @@ def test_bad_input_is_one_sentence_and_code_2(trained, capsys, tmp_path, args, m
     assert re.search(message, err)
     assert re.match("chainrule|usage: chainrule", err)
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_a_reader_may_stop_early(trained):
+    image = trained[1]
+    command = [sys.executable, "-m", "chainrule", "predict", trained[0], *[image] * 300]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(

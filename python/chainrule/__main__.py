@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -93,9 +94,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         import_module(f".apps.{args.command}", __package__).run(args)
+        sys.stdout.flush()
     except UsageError as error:
         print(f"chainrule {args.command}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         fault = f"{error.filename!r}: {error.strerror}" if error.filename else error
         print(f"chainrule {args.command}: {fault}", file=sys.stderr)

@@ -79,6 +79,8 @@ def train(
 
         train_loss = total / len(order)
         validation_loss, probabilities = evaluate(network, validation)
+        if not math.isfinite(validation_loss):
+            raise UsageError(f"the loss is {validation_loss} after epoch {epoch + 1}; lower --lr")
         accuracy = np.mean(probabilities.argmax(axis=1) == validation.labels)
         history.train_loss.append(train_loss)
         history.validation_loss.append(validation_loss)
@@ -129,7 +131,10 @@ def run(args: argparse.Namespace) -> None:
     require("matplotlib.figure", "matplotlib")
     check_outputs(args.out, args.report)
     if args.threads:
-        cr.set_num_threads(args.threads)
+        try:
+            cr.set_num_threads(args.threads)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
     cr.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
 
