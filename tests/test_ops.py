@@ -541,11 +541,9 @@ def test_python_threads_in_parallel() -> None:
 # ---------------------------------------------------------------- instruction sets, completeness
 
 
-@pytest.mark.parametrize("level", ["baseline", "v3", "v4"])
+@pytest.mark.parametrize("level", ["baseline", "v3"])
 def test_every_instruction_set(level: str) -> None:
-    """The first case of every row, forward, at each level this machine has."""
-    if level not in cr.config.available_isas():
-        return
+    """The smoke subset of this file, with the dispatcher held down to a level."""
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "smoke", __file__],
         env=os.environ | {"CHAINRULE_ISA": level},
@@ -553,8 +551,7 @@ def test_every_instruction_set(level: str) -> None:
         text=True,
         check=False,
     )
-    assert run.returncode == 0, run.stdout[-4000:]
-    assert "passed" in run.stdout
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-1000:]
 
 
 @pytest.mark.smoke
