@@ -23,7 +23,14 @@ Tensor contiguous_copy(const Tensor& tensor) {
 namespace {
 
 const Row to_row = Row("to(Tensor input, dtype dtype)")
-    .doc("Convert to another dtype (kernel row of ``Tensor.to``).")
+    .doc(R"(Convert to another dtype; the tensor itself when it has it.
+
+Floats become integers by truncation; any nonzero value becomes True.
+
+Example:
+    >>> cr.to(cr.tensor([1.5, -1.5]), cr.int64)
+    tensor([ 1, -1])
+)")
     .function_only()
     .compose([](const TensorList& in, const Attrs& attrs) {
       return in[0].dtype() == attrs.dtype(0) ? in[0] : Tensor();
