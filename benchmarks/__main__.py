@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import machine, peak, problems
-from benchmarks.driver import Settings, run
+from benchmarks.driver import Settings, WorkerDied, run
 from benchmarks.library import LIBRARIES, SUBJECT, installed
 from benchmarks.problem import Problem
 from benchmarks.report import Run, summary, to_json, to_line, to_markdown
@@ -96,9 +96,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         if (figure := peak.measure(*key)) is not None
     }
-    rows, libraries = run(
-        table, names, options.threads, settings, lambda row: print(to_line(row), flush=True)
-    )
+    try:
+        rows, libraries = run(
+            table, names, options.threads, settings, lambda row: print(to_line(row), flush=True)
+        )
+    except WorkerDied as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
     command = shlex.join(["python", "-m", "benchmarks", *(arguments or sys.argv[1:])])
     finished = Run(facts, libraries, command, settings, peaks, rows)
     for peer, entry in summary(rows).items():

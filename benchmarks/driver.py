@@ -84,7 +84,7 @@ class Peer(Protocol):
 
 
 class WorkerDied(Exception):
-    """The worker crashed or hung."""
+    """The worker crashed or hung, or could not load its library."""
 
 
 class WorkerProcess:
@@ -93,16 +93,13 @@ class WorkerProcess:
     def __init__(self, name: str, threads: int) -> None:
         self.name, self.threads = name, threads
         self.facts: dict[str, str] = {}
-        self._unloadable: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = b""
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Send a request, wait for the reply; a dead or hanging worker is an error reply."""
-        if self._unloadable is not None:
-            return {"error": self._unloadable}
         try:
-            process = self._process or self._start()
+            process = self._process or self.start()
             assert process.stdin is not None
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
@@ -111,7 +108,8 @@ class WorkerProcess:
             self.stop()
             return {"error": str(error) or "the worker died"}
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the process and load the library; raises `WorkerDied` with the reason."""
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", self.name, str(self.threads)],
@@ -123,8 +121,7 @@ class WorkerProcess:
         self._buffer = b""
         greeting = self._reply(self._process)
         if "error" in greeting:
-            self._unloadable = greeting["error"]
-            raise WorkerDied(self._unloadable)
+            raise WorkerDied(f"{self.name}: {greeting['error']}")
         self.facts = greeting["facts"]
         return self._process
 
@@ -207,17 +204,23 @@ def run(
     settings: Settings,
     progress: Callable[[Row], None] = lambda row: None,
 ) -> tuple[list[Row], dict[str, dict[str, str]]]:
-    """Run problems on the named libraries; returns the rows and each library's facts."""
+    """Run problems on the named libraries; returns the rows and each library's facts.
+
+    Raises:
+        WorkerDied: a library cannot be loaded.
+    """
     rows: dict[str, Row] = {}
     facts: dict[str, dict[str, str]] = {}
     for count in sorted({problem.threads or threads for problem in problems}):
         peers = {name: WorkerProcess(name, count) for name in names}
         try:
+            for peer in peers.values():
+                peer.start()
             for problem in problems:
                 if (problem.threads or threads) == count:
                     rows[problem.key] = run_problem(problem, count, peers, settings)
                     progress(rows[problem.key])
-            facts |= {name: peer.facts for name, peer in peers.items() if peer.facts}
+            facts |= {name: peer.facts for name, peer in peers.items()}
         finally:
             for peer in peers.values():
                 peer.stop()
