@@ -113,9 +113,9 @@ def test_registration_refuses_bad_names():
         net.register_parameter("w", cr.zeros(1))
     with pytest.raises(TypeError, match="expected Module or None"):
         net.add_module("m", cr.zeros(1))
-    with pytest.raises(AttributeError, match="nearest path is 'fc'"):
+    with pytest.raises(AttributeError, match="the nearest is 'fc'"):
         net.get_submodule("fcc")
-    with pytest.raises(AttributeError, match=r"nearest path is 'fc\.weight'"):
+    with pytest.raises(AttributeError, match=r"the nearest is 'fc\.weight'"):
         net.get_parameter("fc.weigth")
 
 
@@ -186,8 +186,8 @@ def test_load_state_dict_says_what_does_not_fit_and_changes_nothing():
         net.load_state_dict(state)
     message = str(caught.value)
     assert "does not fit Sequential" in message
-    assert "missing key 'first.weight' (nearest in the state dict: 'frist.weight')" in message
-    assert "unexpected key 'frist.weight' (nearest in the module: 'first.weight')" in message
+    assert "missing key 'first.weight' (the nearest is 'frist.weight')" in message
+    assert "unexpected key 'frist.weight' (the nearest is 'first.weight')" in message
     assert "'second.weight' has shape (1, 4) in the state dict and (1, 3) in the module" in message
     for key, value in net.state_dict().items():
         assert cr.equal(value, before[key])
@@ -305,8 +305,9 @@ def test_conversion_keeps_parameter_identity():
     assert net.to(dtype=cr.float32).cpu().fc.weight.dtype == cr.float32
     with pytest.raises(TypeError, match="floating point"):
         net.to(cr.int64)
-    with pytest.raises(RuntimeError):
-        net.to("cuda")
+    for move in (lambda: net.to("cuda"), net.cuda):
+        with pytest.raises(RuntimeError, match="CPU only"):
+            move()
 
 
 # -------------------------------------------------------------------- hooks

@@ -339,6 +339,10 @@ def test_refuses_bad_parameters():
         optim.SGD([1.0])
     with pytest.raises(TypeError, match="a set of parameters"):
         optim.SGD([{"params": {w}}])
+    with pytest.raises(ValueError, match=r"no 'params' .got the keys \['lr'\]"):
+        optim.SGD([{"lr": 1.0}])
+    with pytest.raises(TypeError, match="a parameter group is a dict"):
+        optim.SGD([w]).add_param_group([w])
     optimizer = optim.Adam([w])
     w.grad = cr.ones(2)
     optimizer.step()

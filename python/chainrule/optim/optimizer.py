@@ -77,6 +77,10 @@ class Optimizer:
             raise TypeError(
                 f"{name}: a parameter group is a dict (got {type(param_group).__name__})"
             )
+        if "params" not in param_group:
+            raise ValueError(
+                f"{name}: a parameter group has no 'params' (got the keys {list(param_group)})"
+            )
         given = param_group["params"]
         if isinstance(given, set):
             raise TypeError(f"{name}: a set of parameters has no fixed order; expected a list")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from chainrule import Tensor
 
 from ..parameter import Parameter
-from .module import Module, indent, layout
+from .module import Module
+from .text import indent, layout
 
 if TYPE_CHECKING:
     from typing_extensions import Self

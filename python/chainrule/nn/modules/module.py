@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
@@ -13,6 +12,7 @@ from chainrule._tensor import RemovableHandle
 
 from ..parameter import Parameter
 from .hooks import Hooks, add_hook, call_with_hooks
+from .text import LOCATED, indent, layout, locate, nearest
 
 if TYPE_CHECKING:
     # With defaults, `class Net(Module)` means Module[..., Any]: no parameters to write.
@@ -27,10 +27,6 @@ else:
     R = TypeVar("R")
 
 __all__ = ["Module"]
-
-# The exceptions that get the path of the module they rose from; only these exact types, since a
-# subclass may build its message in its own way.
-_LOCATED = (ValueError, TypeError, IndexError, RuntimeError)
 
 
 class IncompatibleKeys(NamedTuple):
@@ -111,8 +107,8 @@ class Module(Generic[P, R]):
                 return self.forward(*args, **kwargs)
             output: R = call_with_hooks(self, self._hooks, args, kwargs)
             return output
-        except _LOCATED as error:
-            _locate(error, self)
+        except LOCATED as error:
+            locate(error, self)
             raise
 
     # ---------------------------------------------------------------- registration
@@ -336,13 +332,10 @@ class Module(Generic[P, R]):
         for name in target.split(".") if target else ():
             child = module._modules.get(name)
             if child is None:
-                close = difflib.get_close_matches(
-                    target, [path for path, _ in self.named_modules()], n=1
-                )
-                hint = f"; the nearest path is {close[0]!r}" if close else ""
+                paths = [path for path, _ in self.named_modules()]
                 raise AttributeError(
                     f"{type(self).__name__}: no module at {target!r}: "
-                    f"{type(module).__name__} has no submodule {name!r}{hint}"
+                    f"{type(module).__name__} has no submodule {name!r}{nearest(target, paths)}"
                 )
             module = child
         return module
@@ -352,9 +345,9 @@ class Module(Generic[P, R]):
         member = self.get_submodule(path).__dict__[table].get(name)
         if member is None:
             known = [known for known, _ in self._named_members(table, "", True, False)]
-            close = difflib.get_close_matches(target, known, n=1)
-            hint = f"; the nearest path is {close[0]!r}" if close else ""
-            raise AttributeError(f"{type(self).__name__}: no {noun} at {target!r}{hint}")
+            raise AttributeError(
+                f"{type(self).__name__}: no {noun} at {target!r}{nearest(target, known)}"
+            )
         return member
 
     def get_parameter(self, target: str) -> Parameter:
@@ -463,13 +456,9 @@ class Module(Generic[P, R]):
 
         problems = []
         if strict:
+            problems += [f"missing key {key!r}{nearest(key, unexpected)}" for key in missing]
             problems += [
-                f"missing key {key!r}{_nearest(key, unexpected, 'the state dict')}"
-                for key in missing
-            ]
-            problems += [
-                f"unexpected key {key!r}{_nearest(key, missing or own, 'the module')}"
-                for key in unexpected
+                f"unexpected key {key!r}{nearest(key, missing or own)}" for key in unexpected
             ]
         values = {}
         for key, (_, _, tensor) in own.items():
@@ -649,6 +638,17 @@ class Module(Generic[P, R]):
         """Return the module: the CPU is where it lives."""
         return self
 
+    def cuda(self, device: Any = None) -> Self:
+        """Raise: chainrule computes on the CPU only.
+
+        Args:
+            device: ignored.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("cuda: chainrule computes on the CPU only; leave the module where it is")
+
     # ---------------------------------------------------------------- hooks
 
     def _own_hooks(self) -> Hooks:
@@ -769,42 +769,3 @@ _TABLES: tuple[tuple[str, type, str], ...] = (
     ("_buffers", Tensor, "buffer"),
     ("_modules", Module, "module"),
 )
-
-
-def indent(text: str) -> str:
-    """Indent every line but the first by two spaces."""
-    return text.replace("\n", "\n  ")
-
-
-def layout(name: str, extra: str, children: list[str]) -> str:
-    """Lay out a module's repr: on one line without children, else one line a child."""
-    lines = (extra.split("\n") if extra else []) + children
-    if not children and len(lines) <= 1:
-        return f"{name}({extra})"
-    return f"{name}(\n  " + "\n  ".join(lines) + "\n)"
-
-
-def _nearest(key: str, candidates: Any, place: str) -> str:
-    close = difflib.get_close_matches(key, list(candidates), n=1)
-    return f" (nearest in {place}: {close[0]!r})" if close else ""
-
-
-def _locate(error: BaseException, module: Module) -> None:
-    """Put the path of the module an error rose from before its message.
-
-    Called by every Module the error passes on its way up, so that only the exception path pays:
-    each one adds the name it knows its child by.
-    """
-    if type(error) not in _LOCATED or len(error.args) != 1 or not isinstance(error.args[0], str):
-        return
-    trail = getattr(error, "_chainrule_trail", None)
-    if trail is None:
-        name, message, path = type(module).__name__, error.args[0], ""
-    else:
-        name, message, path, child = trail
-        if child is module:
-            return
-        step = next((p for p, m in module.named_modules() if m is child), "")
-        path = ".".join(filter(None, (step, path)))
-    error._chainrule_trail = (name, message, path, module)  # type: ignore[attr-defined]
-    error.args = (f"{path} ({name}): {message}" if path else f"{name}: {message}",)
