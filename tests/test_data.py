@@ -138,6 +138,9 @@ def test_weighted_random_sampler():
     assert sorted(WeightedRandomSampler(weights, 2, replacement=False)) == [0, 2]
     firsts = [next(iter(WeightedRandomSampler(weights, 2, False))) for _ in range(2000)]
     assert abs(firsts.count(2) - 1500) < 4 * (2000 * 0.75 * 0.25) ** 0.5
+    many = list(WeightedRandomSampler(np.ones(100_000), 100_000))  # memory grows with the sum
+    assert len(many) == 100_000
+    assert 0 <= min(many) < max(many) < 100_000
     with pytest.raises(ValueError, match="without replacement from 2"):
         WeightedRandomSampler(weights, 3, replacement=False)
     for bad in ([[1.0]], [-1.0, 2.0], [0.0]):

@@ -302,11 +302,17 @@ def multinomial(
         raise ValueError("multinomial: weights must be finite and not negative")
     if not bool((weights.sum(-1) > 0).all()):
         raise ValueError("multinomial: each row needs a weight above 0")
+    import numpy as np
+
     if replacement:
-        bounds = weights.cumsum(-1)
         draws = rand(*weights.shape[:-1], num_samples, generator=generator, dtype=_core.float64)
-        draws = draws * bounds[..., -1:]
-        return (draws.unsqueeze(-1) >= bounds.unsqueeze(-2)).sum(-1)
+        chosen = np.empty(draws.shape, np.int64)
+        for row in np.ndindex(*weights.shape[:-1]):
+            bounds = np.cumsum(weights[row].numpy())
+            places = np.searchsorted(bounds, draws[row].numpy() * bounds[-1], side="right")
+            # Rounding may carry a draw up to the total.
+            chosen[row] = np.minimum(places, np.flatnonzero(weights[row].numpy())[-1])
+        return _functions.tensor(chosen)
     if bool(((weights > 0).sum(-1) < num_samples).any()):
         raise ValueError(
             f"multinomial: fewer than {num_samples} nonzero weights; use replacement=True"
@@ -314,8 +320,6 @@ def multinomial(
     # The largest of weight**(1/u) in logarithms (Efraimidis & Spirakis 2006).
     uniform = rand(*weights.shape, generator=generator, dtype=_core.float64)
     keys = _core.where(weights > 0, (1.0 - uniform).log() / weights, -float("inf"))
-    import numpy as np
-
     order = np.argsort(-keys.numpy(), axis=-1, kind="stable")[..., :num_samples]
     return _functions.tensor(np.ascontiguousarray(order))
 
