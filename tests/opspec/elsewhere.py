@@ -28,7 +28,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_constant_pad": ("opspec/shape.py", '"pad"'),
     "index": ("test_indexing.py", "test_get"),
     "index_put": ("test_indexing.py", "test_set"),
-    "_bce_with_logits": ("opspec/nn.py", "binary_cross_entropy_with_logits"),
     "_logsumexp": ("opspec/reduce.py", "logsumexp"),
     "_cross_entropy": ("opspec/nn.py", "cross_entropy"),
     "_bce_with_logits": ("opspec/nn.py", "binary_cross_entropy_with_logits"),
