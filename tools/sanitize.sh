@@ -33,4 +33,4 @@ fi
 exec env LD_PRELOAD="$preload" PYTHONPATH="$PWD/$site" PYTHONDONTWRITEBYTECODE=1 \
   ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=0:abort_on_error=1}" \
   UBSAN_OPTIONS="${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}" \
-  python -m pytest -q -p no:cacheprovider "$@"
+  python -m pytest -q -p no:cacheprovider --capture=sys "$@"
