@@ -84,6 +84,63 @@ def test_special_values(op: Op) -> None:
         expect(op, drawn).check(op.fn(*args, **kwargs), f"{op.name} {dtype}")
 
 
+INF, NAN = float("inf"), float("nan")
+REDUCED = [
+    ("sum", [1.0, NAN, 2.0], NAN),
+    ("sum", [INF, -INF], NAN),
+    ("mean", [], NAN),
+    ("mean", [1.0, INF], INF),
+    ("prod", [], 1.0),
+    ("prod", [0.0, INF], NAN),
+    ("var", [3.0], NAN),
+    ("std", [3.0], NAN),
+    ("amax", [1.0, NAN, 2.0], NAN),
+    ("amin", [NAN, 1.0, 2.0], NAN),
+    ("amax", [-INF, -INF], -INF),
+    ("amin", [INF], INF),
+    ("argmax", [1.0, NAN, INF, NAN], 1),
+    ("argmin", [1.0, NAN, -INF], 1),
+    ("argmax", [2.0, 7.0, 7.0], 1),
+    ("norm", [3.0, INF], INF),
+    ("norm", [], 0.0),
+    ("all", [], True),
+    ("any", [], False),
+    ("any", [0.0, NAN], True),
+    ("all", [1.0, NAN], True),
+]
+
+
+@pytest.mark.parametrize(("name", "values", "expected"), REDUCED)
+def test_reductions_of_special_values(name: str, values: list[float], expected: Any) -> None:
+    """As torch: NaN wins, nothing has the identity of the operation."""
+    x = cr.tensor(values, dtype=cr.float32)
+    for result in (
+        getattr(cr, name)(x),
+        getattr(cr, name)(x.reshape(1, -1).expand(3, -1), dim=1)[2],
+        getattr(cr, name)(cr.cat([cr.zeros(40, 3), x.reshape(-1, 1).expand(-1, 3)])[40:], dim=0)[1],
+    ):
+        np.testing.assert_array_equal(result.item(), expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "lse", "softmax"),
+    [
+        ([0.0, -INF], 0.0, [1.0, 0.0]),
+        ([-INF, -INF], -INF, [NAN, NAN]),
+        ([INF, 0.0], INF, [NAN, NAN]),
+        ([NAN, 0.0], NAN, [NAN, NAN]),
+        ([1000.0, 1000.0], 1000.0 + np.log(2.0), [0.5, 0.5]),
+        ([-1000.0, 0.0], 0.0, [0.0, 1.0]),
+    ],
+)
+def test_softmax_of_special_values(values: list[float], lse: float, softmax: list[float]) -> None:
+    x = cr.tensor(values)
+    for rows, dim in ((x.expand(5, 2), 1), (x.reshape(2, 1).expand(2, 5), 0)):
+        np.testing.assert_allclose(to_numpy(cr.logsumexp(rows, dim)), [lse] * 5, rtol=1e-6)
+        got = to_numpy(cr.softmax(rows, dim))
+        np.testing.assert_allclose(got if dim else got.T, [softmax] * 5, rtol=1e-6)
+
+
 # ---------------------------------------------------------------- gradients
 
 

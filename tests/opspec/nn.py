@@ -146,6 +146,8 @@ ROWS = (
         *_reductions(X, PROBABILITY),
         case(X, PROBABILITY, weight=WEIGHT, label_smoothing=0.1),
         case(T((N, 1)), np.zeros(N, np.int64)),
+        case(X, np.array([0, 1, 2, 3, 4, 0], np.int32)),
+        case(X, np.array([0, 1, 2, 3, 4, 0], np.uint8)),
         grad=(True, True, False, False),
         big=case(BIG, BIG_LABELS),
         bad=_label_errors("cross_entropy"),
