@@ -58,14 +58,14 @@ class NodeIndex {
 // A node during a run.
 struct Visit {
   Ref<GraphNode> ref;
-  bool needed = true;   // leads to one of the wanted inputs
-  TensorList grads;     // of its outputs, summed so far
+  bool needed = true;  // leads to one of the wanted inputs
+  TensorList grads;    // of its outputs, summed so far
 
   Node* node() const { return static_cast<Node*>(ref.get()); }
 };
 
 struct Wanted {
-  int visit;   // -1: not reached
+  int visit;  // -1: not reached
   int output;
   bool seen = false;
   Tensor grad;
@@ -133,8 +133,7 @@ void Run::want(const std::vector<Tensor>& inputs) {
   }
   for (size_t i = visits_.size(); i-- > 0;) {  // from the leaves towards the roots
     for (const InputSlot& slot : visits_[i].node()->inputs()) {
-      if (slot.node && slot.node->requires_grad() &&
-          visits_[index_.find(slot.target())].needed) {
+      if (slot.node && slot.node->requires_grad() && visits_[index_.find(slot.target())].needed) {
         visits_[i].needed = true;
       }
     }
@@ -145,9 +144,10 @@ void Run::seed(const std::vector<Tensor>& roots, const std::vector<Tensor>& grad
   for (size_t i = 0; i < roots.size(); ++i) {
     Tensor grad = grads[i];
     if (!grad) {
-      CR_CHECK_STATE(roots[i].numel() == 1,
-                     "backward: a gradient can be made up for a one-element tensor only (got shape ",
-                     roots[i].shape(), "); pass one, or reduce with .sum() or .mean()");
+      CR_CHECK_STATE(
+          roots[i].numel() == 1,
+          "backward: a gradient can be made up for a one-element tensor only (got shape ",
+          roots[i].shape(), "); pass one, or reduce with .sum() or .mean()");
       grad = OP(full)(roots[i].shape(), 1.0, roots[i].dtype());
     }
     CR_CHECK_STATE(grad.shape() == roots[i].shape(), "backward: gradient ", i, " has shape ",
@@ -164,8 +164,8 @@ void Run::add_grad(Tensor& sum, Tensor&& grad) {
     return;
   }
   const bool ours = !options_.create_graph && sum.ref()->use_count() == 1 &&
-                    sum.storage()->use_count() == 1 && sum.contiguous() &&
-                    sum.storage()->owned() && !sum.storage()->read_only();
+                    sum.storage()->use_count() == 1 && sum.contiguous() && sum.storage()->owned() &&
+                    !sum.storage()->read_only();
   if (ours) {
     run_inplace(OP(add), {sum, grad}, OP(add).signature.defaults);
   } else {
@@ -195,8 +195,8 @@ void Run::apply(int at) {
     bool any = false;
     for (int i = 0; i < node->inputs().size(); ++i) {
       const InputSlot& slot = node->inputs()[i];
-      mask[i] = slot.node && slot.node->requires_grad() &&
-                visits_[index_.find(slot.target())].needed;
+      mask[i] =
+          slot.node && slot.node->requires_grad() && visits_[index_.find(slot.target())].needed;
       any = any || mask[i];
     }
     if (!any) return;
@@ -247,10 +247,11 @@ std::vector<Tensor> backward(const std::vector<Tensor>& roots, const std::vector
                              const std::vector<Tensor>& inputs, const BackwardOptions& options) {
   for (const Tensor& root : roots) {
     if (root.impl()->view) tape.refresh(root);
-    CR_CHECK_STATE(root.requires_grad(),
-                   "backward: the tensor does not require a gradient and has no history (got shape ",
-                   root.shape(), ", dtype ", root.dtype(),
-                   "); set requires_grad=True on what it is computed from");
+    CR_CHECK_STATE(
+        root.requires_grad(),
+        "backward: the tensor does not require a gradient and has no history (got shape ",
+        root.shape(), ", dtype ", root.dtype(),
+        "); set requires_grad=True on what it is computed from");
   }
   for (const Tensor& input : inputs) {
     if (input.impl()->view) tape.refresh(input);

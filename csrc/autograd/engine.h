@@ -9,8 +9,8 @@ namespace cr {
 
 struct BackwardOptions {
   bool retain_graph = false;
-  bool create_graph = false;   // tape the backward pass itself
-  bool accumulate = true;      // into the leaves' .grad; otherwise return what `inputs` received
+  bool create_graph = false;  // tape the backward pass itself
+  bool accumulate = true;     // into the leaves' .grad; otherwise return what `inputs` received
 };
 
 // `grads[i]` may be undefined for a one-element root. With `inputs` only the part of the graph

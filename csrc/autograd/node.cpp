@@ -34,9 +34,8 @@ void Node::run_hooks(int output, Tensor& grad) {
   for (const HookEntry& entry : hooks) {
     if (entry.output != output) continue;
     if (Tensor replaced = entry.hook(grad)) {
-      CR_CHECK_STATE(replaced.shape() == grad.shape(), name(),
-                     ": a gradient hook returned shape ", replaced.shape(), "; expected ",
-                     grad.shape());
+      CR_CHECK_STATE(replaced.shape() == grad.shape(), name(), ": a gradient hook returned shape ",
+                     replaced.shape(), "; expected ", grad.shape());
       grad = replaced;
     }
   }
@@ -251,9 +250,8 @@ Tensor conform_grad(const Tensor& grad, const Meta& meta, const std::string& op)
     if (broadcastable_to(meta.shape, result.shape())) {
       result = sum_to(result, meta.shape);
     } else {
-      CR_CHECK_STATE(broadcastable_to(result.shape(), meta.shape), op,
-                     ": its gradient has shape ", result.shape(), "; expected the input's shape ",
-                     meta.shape);
+      CR_CHECK_STATE(broadcastable_to(result.shape(), meta.shape), op, ": its gradient has shape ",
+                     result.shape(), "; expected the input's shape ", meta.shape);
       result = OP(expand)(result, meta.shape);
     }
   }

@@ -104,7 +104,7 @@ class OpNode final : public Node {
 
  private:
   struct Saved {
-    int16_t index;        // input i as i, output k as -1 - k
+    int16_t index;  // input i as i, output k as -1 - k
     uint32_t version;
     Tensor tensor;
   };
@@ -159,7 +159,7 @@ class Vjp {
 Leaf& leaf_of(const Tensor& tensor);
 Leaf* existing_leaf(const Tensor& tensor);  // null when there is none
 void set_requires_grad(const Tensor& tensor, bool on);
-Tensor get_grad(const Tensor& tensor);      // leaf's or retained; undefined when none
+Tensor get_grad(const Tensor& tensor);  // leaf's or retained; undefined when none
 void set_grad(const Tensor& tensor, const Tensor& grad);
 Tensor detach(const Tensor& tensor);
 

@@ -55,10 +55,11 @@ void refresh(const Tensor& view) {
     view.impl()->node = nullptr;
     return;
   }
-  CR_CHECK_STATE(base.contiguous(),
-                 "view: its base was written to in place, and no gradient flows through a view of a "
-                 "non-contiguous tensor (base of shape ", base.shape(), " with strides ",
-                 base.strides(), "); use .contiguous() first");
+  CR_CHECK_STATE(
+      base.contiguous(),
+      "view: its base was written to in place, and no gradient flows through a view of a "
+      "non-contiguous tensor (base of shape ",
+      base.shape(), " with strides ", base.strides(), "); use .contiguous() first");
   Ref<OpNode> node(new OpNode(OP(as_strided), {base}, region_of(view, base)));
   node->outputs().push_back(view.meta());
   attach(view, node.get(), 0);
@@ -78,8 +79,8 @@ void before_write(const char* op, const Tensor& self, bool tracked) {
                  "place; do it under no_grad(), or use the out-of-place form");
   CR_CHECK_STATE(base.contiguous(), op,
                  ": cannot track an in-place write through a view of a non-contiguous tensor (base "
-                 "of shape ", base.shape(), " with strides ", base.strides(),
-                 "); use .contiguous() first");
+                 "of shape ",
+                 base.shape(), " with strides ", base.strides(), "); use .contiguous() first");
 }
 
 void after_write(const OpDef& op, const TensorList& inputs, const Attrs& attrs, const Tensor& self,
@@ -90,8 +91,7 @@ void after_write(const OpDef& op, const TensorList& inputs, const Attrs& attrs, 
   node->save(inputs, &self);
   if (self.impl()->view) {
     const Tensor base = base_of(self);
-    Ref<OpNode> scatter(
-        new OpNode(OP(as_strided_scatter), {base, self}, region_of(self, base)));
+    Ref<OpNode> scatter(new OpNode(OP(as_strided_scatter), {base, self}, region_of(self, base)));
     InputSlot& written = scatter->inputs()[1];
     written.node = Ref<GraphNode>(node.get());
     written.output = 0;

@@ -33,7 +33,8 @@ void check_tracked(const Tensor& tensor, const char* what) {
 // A call of a Python autograd.Function.
 class FunctionNode final : public Node {
  public:
-  FunctionNode(py::object context, std::string name) : context_(std::move(context)), name_(std::move(name)) {}
+  FunctionNode(py::object context, std::string name)
+      : context_(std::move(context)), name_(std::move(name)) {}
   ~FunctionNode() override {
     py::gil_scoped_acquire gil;
     context_ = py::object();
@@ -42,7 +43,8 @@ class FunctionNode final : public Node {
   std::string name() const override { return name_ + "Backward"; }
 
   void save(const Tensor& tensor, int output) {
-    saved_.push_back({output, tensor ? tensor.version() : 0, output >= 0 ? tensor.alias() : tensor});
+    saved_.push_back(
+        {output, tensor ? tensor.version() : 0, output >= 0 ? tensor.alias() : tensor});
   }
 
   void release_saved() override {
@@ -51,7 +53,8 @@ class FunctionNode final : public Node {
   }
 
   void apply(Vjp& vjp) override {
-    CR_CHECK_STATE(!freed_, name_, ": the graph was freed by an earlier backward; call "
+    CR_CHECK_STATE(!freed_, name_,
+                   ": the graph was freed by an earlier backward; call "
                    "backward(retain_graph=True) the first time to go through it again");
     py::gil_scoped_acquire gil;
     py::tuple saved(saved_.size());
@@ -66,7 +69,8 @@ class FunctionNode final : public Node {
       const py::object grad = results[i];
       if (grad.is_none()) continue;
       CR_CHECK_TYPE(is_tensor(grad.ptr()), name_, ": backward returned ",
-                    Py_TYPE(grad.ptr())->tp_name, " for argument ", i, "; expected a Tensor or None");
+                    Py_TYPE(grad.ptr())->tp_name, " for argument ", i,
+                    "; expected a Tensor or None");
       if (!vjp.needs(i)) continue;
       const Tensor& value = as_tensor(grad.ptr());
       CR_CHECK_STATE(value.shape() == inputs_[i].meta.shape, name_, ": backward returned shape ",
@@ -131,7 +135,8 @@ std::vector<Tensor> attach_function(py::object context, const std::string& name,
   for (const Tensor& tensor : saved) {
     int output = -1;
     for (size_t k = 0; k < originals.size(); ++k) {
-      if (tensor && tensor.is(originals[k]) && !outputs[k].impl()->node) output = static_cast<int>(k);
+      if (tensor && tensor.is(originals[k]) && !outputs[k].impl()->node)
+        output = static_cast<int>(k);
     }
     for (const Tensor& input : inputs) {
       if (tensor && input && tensor.is(input)) output = -1;
@@ -163,7 +168,8 @@ void bind_autograd(py::module_& m) {
   });
   m.def("is_grad_enabled", &GradMode::enabled, "Whether operations are taped in this thread.");
   m.def("_set_grad_enabled", &GradMode::set);
-  m.def("is_inference_mode_enabled", &GradMode::inference, "Whether inference_mode is on in this thread.");
+  m.def("is_inference_mode_enabled", &GradMode::inference,
+        "Whether inference_mode is on in this thread.");
   m.def("_set_inference", &GradMode::set_inference);
   m.def("_is_inference", [](const Tensor& tensor) { return tensor.impl()->inference; });
 
@@ -176,7 +182,8 @@ void bind_autograd(py::module_& m) {
   });
   m.def("_register_post_accumulate_hook", [](const Tensor& tensor, py::object hook, uint64_t id) {
     Leaf* leaf = existing_leaf(tensor);
-    CR_CHECK_STATE(leaf && leaf->wanted, "register_post_accumulate_grad_hook: needs a leaf that requires a gradient");
+    CR_CHECK_STATE(leaf && leaf->wanted,
+                   "register_post_accumulate_grad_hook: needs a leaf that requires a gradient");
     std::shared_ptr<py::object> held(new py::object(std::move(hook)), [](py::object* object) {
       py::gil_scoped_acquire gil;
       delete object;
@@ -195,7 +202,8 @@ void bind_autograd(py::module_& m) {
     }
   });
   m.def("_detach_", [](const Tensor& tensor) {
-    CR_CHECK_STATE(!tensor.impl()->view, "detach_: a view cannot be detached in place; use .detach()");
+    CR_CHECK_STATE(!tensor.impl()->view,
+                   "detach_: a view cannot be detached in place; use .detach()");
     tensor.impl()->node = nullptr;
   });
   m.def("_retain_grad", [](const Tensor& tensor) {
@@ -208,22 +216,28 @@ void bind_autograd(py::module_& m) {
   m.def("_attach_function", &attach_function);
 
   py::class_<GraphView>(m, "Node", "An entry of the tape: the call that made a tensor.")
-      .def("name", [](const GraphView& view) { return view.node().name(); },
-           "Name of the call, such as 'MulBackward'.")
-      .def_property_readonly("next_functions", [](const GraphView& view) {
-        py::tuple result(view.node().inputs().size());
-        for (int i = 0; i < view.node().inputs().size(); ++i) {
-          const InputSlot& slot = view.node().inputs()[i];
-          py::object next = py::none();
-          if (slot.node) next = py::cast(GraphView{slot.node});
-          result[i] = py::make_tuple(next, slot.output);
-        }
-        return result;
-      }, "Pairs (node, output number) of the calls that made the inputs.")
+      .def(
+          "name", [](const GraphView& view) { return view.node().name(); },
+          "Name of the call, such as 'MulBackward'.")
+      .def_property_readonly(
+          "next_functions",
+          [](const GraphView& view) {
+            py::tuple result(view.node().inputs().size());
+            for (int i = 0; i < view.node().inputs().size(); ++i) {
+              const InputSlot& slot = view.node().inputs()[i];
+              py::object next = py::none();
+              if (slot.node) next = py::cast(GraphView{slot.node});
+              result[i] = py::make_tuple(next, slot.output);
+            }
+            return result;
+          },
+          "Pairs (node, output number) of the calls that made the inputs.")
       .def("__eq__", [](const GraphView& a, const GraphView& b) { return a.ref == b.ref; })
-      .def("__hash__", [](const GraphView& a) { return reinterpret_cast<uintptr_t>(a.ref.get()) >> 4; })
+      .def("__hash__",
+           [](const GraphView& a) { return reinterpret_cast<uintptr_t>(a.ref.get()) >> 4; })
       .def("__repr__", [](const GraphView& view) {
-        return concat("<", view.node().name(), " object at ", static_cast<const void*>(view.ref.get()), ">");
+        return concat("<", view.node().name(), " object at ",
+                      static_cast<const void*>(view.ref.get()), ">");
       });
   m.def("_grad_fn", [](const Tensor& tensor) -> py::object {
     if (tensor.impl()->view) tape.refresh(tensor);

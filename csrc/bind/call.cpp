@@ -40,11 +40,10 @@ namespace {
 constexpr int kMaxArgs = 20;
 
 struct OpFunction {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   const OpDef* op;
   bool inplace;
-  bool creates;          // takes no tensor, or is x_like: requires_grad= and device= are accepted
+  bool creates;  // takes no tensor, or is x_like: requires_grad= and device= are accepted
   PyObject* names[kMaxArgs];  // interned argument names
 };
 
@@ -91,7 +90,8 @@ void push_choice(const OpFunction& function, const Arg& arg, PyObject* value, At
     }
   }
   std::string choices;
-  for (const std::string& choice : arg.choices) choices += (choices.empty() ? "'" : ", '") + choice + "'";
+  for (const std::string& choice : arg.choices)
+    choices += (choices.empty() ? "'" : ", '") + choice + "'";
   fail(ErrorKind::kValue, display_name(function), ": ", arg.name, " must be one of ", choices,
        " (got ", py::cast<std::string>(py::repr(py::handle(value))), ")");
 }
@@ -120,7 +120,8 @@ void push_argument(const OpFunction& function, const Arg& arg, PyObject* value, 
       CR_CHECK_TYPE(PySequence_Check(value) && !is_tensor(value), display_name(function),
                     ": argument '", what, "' must be a sequence of tensors (got ",
                     Py_TYPE(value)->tp_name, ")");
-      const py::object items = py::reinterpret_steal<py::object>(PySequence_Fast(value, "a sequence"));
+      const py::object items =
+          py::reinterpret_steal<py::object>(PySequence_Fast(value, "a sequence"));
       if (!items) throw py::error_already_set();
       const Py_ssize_t n = PySequence_Fast_GET_SIZE(items.ptr());
       for (Py_ssize_t i = 0; i < n; ++i) {
@@ -135,8 +136,8 @@ void push_argument(const OpFunction& function, const Arg& arg, PyObject* value, 
   const auto context = [&] { return display_name(function) + ": argument '" + what + "'"; };
   switch (arg.type) {
     case ArgType::kBool: {
-      CR_CHECK_TYPE(PyBool_Check(value) || PyLong_Check(value), context(),
-                    " must be a bool (got ", Py_TYPE(value)->tp_name, ")");
+      CR_CHECK_TYPE(PyBool_Check(value) || PyLong_Check(value), context(), " must be a bool (got ",
+                    Py_TYPE(value)->tp_name, ")");
       return attrs.push_bool(PyObject_IsTrue(value) == 1);
     }
     case ArgType::kInt: return attrs.push_int(int_from_object(value, context().c_str()));
@@ -236,9 +237,12 @@ PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
       } else {
         CR_CHECK_TYPE(arg.has_default || arg.variadic, display_name(function),
                       ": missing argument '", arg.name, "'");
-        if (arg.attr < 0) in.push_back(Tensor());
-        else if (arg.variadic && !arg.has_default) push_dims(attrs, Dims{});
-        else attrs.push_from(signature.defaults, arg.attr);
+        if (arg.attr < 0)
+          in.push_back(Tensor());
+        else if (arg.variadic && !arg.has_default)
+          push_dims(attrs, Dims{});
+        else
+          attrs.push_from(signature.defaults, arg.attr);
       }
     }
     if (function.inplace) {
@@ -282,9 +286,10 @@ PyObject* get_name(PyObject* self, void*) {
 }
 PyObject* get_doc(PyObject* self, void*) {
   const OpFunction& function = *reinterpret_cast<OpFunction*>(self);
-  const std::string text = display_name(function) + python_signature(function) + "\n\n" +
-                           (function.inplace ? "In-place form of ``" + function.op->name() + "``.\n\n" : "") +
-                           function.op->doc;
+  const std::string text =
+      display_name(function) + python_signature(function) + "\n\n" +
+      (function.inplace ? "In-place form of ``" + function.op->name() + "``.\n\n" : "") +
+      function.op->doc;
   return PyUnicode_FromString(text.c_str());
 }
 PyObject* get_text_signature(PyObject* self, void*) {
@@ -292,7 +297,8 @@ PyObject* get_text_signature(PyObject* self, void*) {
 }
 PyObject* get_module(PyObject*, void*) { return PyUnicode_FromString("chainrule._core"); }
 PyObject* op_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<op %s>", display_name(*reinterpret_cast<OpFunction*>(self)).c_str());
+  return PyUnicode_FromFormat("<op %s>",
+                              display_name(*reinterpret_cast<OpFunction*>(self)).c_str());
 }
 PyObject* op_reduce(PyObject* self, PyObject*) { return get_name(self, nullptr); }
 PyObject* bind_method(PyObject* self, PyObject* object, PyObject*) {

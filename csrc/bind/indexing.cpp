@@ -9,8 +9,10 @@ namespace {
 Tensor index_array(PyObject* entry) {
   if (is_tensor(entry)) {
     const Tensor& tensor = as_tensor(entry);
-    CR_CHECK_INDEX(!is_floating(tensor.dtype()), "index: tensors used as indices must be integer or "
-                   "bool (got ", tensor.dtype(), ")");
+    CR_CHECK_INDEX(!is_floating(tensor.dtype()),
+                   "index: tensors used as indices must be integer or "
+                   "bool (got ",
+                   tensor.dtype(), ")");
     return tensor;
   }
   if (PyBool_Check(entry)) return Tensor::scalar(int64_t{entry == Py_True}, DType::kBool);
@@ -20,8 +22,10 @@ Tensor index_array(PyObject* entry) {
   py::object made = py::module_::import("chainrule").attr("tensor")(py::handle(entry));
   Tensor tensor = as_tensor(made.ptr());
   if (tensor.numel() == 0 && is_floating(tensor.dtype())) tensor = OP(to)(tensor, DType::kInt64);
-  CR_CHECK_INDEX(!is_floating(tensor.dtype()), "index: arrays used as indices must be integer or "
-                 "bool (got ", tensor.dtype(), ")");
+  CR_CHECK_INDEX(!is_floating(tensor.dtype()),
+                 "index: arrays used as indices must be integer or "
+                 "bool (got ",
+                 tensor.dtype(), ")");
   return tensor;
 }
 

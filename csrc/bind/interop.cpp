@@ -18,8 +18,9 @@ DType dtype_of_array(const py::array& array) {
   CR_CHECK_TYPE(result != DType::kUndefined, "from_numpy: no chainrule dtype for NumPy's ",
                 py::cast<std::string>(py::str(dtype)),
                 "; expected bool, uint8, int8, int16, int32, int64, float32 or float64");
-  CR_CHECK_TYPE(py::cast<bool>(dtype.attr("isnative")),
-                "from_numpy: the array is not in native byte order; use .astype(a.dtype.newbyteorder('='))");
+  CR_CHECK_TYPE(
+      py::cast<bool>(dtype.attr("isnative")),
+      "from_numpy: the array is not in native byte order; use .astype(a.dtype.newbyteorder('='))");
   return result;
 }
 
@@ -36,7 +37,8 @@ Tensor from_numpy(const py::array& array) {
     CR_CHECK(array.strides(i) % size == 0, "from_numpy: stride ", array.strides(i),
              " is not a multiple of the element size ", size, "; use np.ascontiguousarray first");
     strides.push_back(array.strides(i) / size);
-    if (array.shape(i) > 1) (array.strides(i) < 0 ? low : high) += (array.shape(i) - 1) * array.strides(i);
+    if (array.shape(i) > 1)
+      (array.strides(i) < 0 ? low : high) += (array.shape(i) - 1) * array.strides(i);
   }
   char* first = static_cast<char*>(const_cast<void*>(array.data()));
   CR_CHECK(reinterpret_cast<uintptr_t>(first) % static_cast<uintptr_t>(size) == 0,
@@ -74,23 +76,32 @@ bool is_nested(PyObject* object) { return PyList_Check(object) || PyTuple_Check(
 
 void survey(PyObject* data, int depth, Survey& result) {
   if (!is_nested(data)) {
-    CR_CHECK(depth == result.shape.size(), "tensor: the nested sequence is ragged (an element at "
-             "depth ", depth, " where shape ", result.shape, " was expected)");
+    CR_CHECK(depth == result.shape.size(),
+             "tensor: the nested sequence is ragged (an element at "
+             "depth ",
+             depth, " where shape ", result.shape, " was expected)");
     DType dtype;
-    if (PyBool_Check(data)) dtype = DType::kBool;
-    else if (PyLong_Check(data)) dtype = DType::kInt64;
-    else if (PyFloat_CheckExact(data)) dtype = default_dtype();
+    if (PyBool_Check(data))
+      dtype = DType::kBool;
+    else if (PyLong_Check(data))
+      dtype = DType::kInt64;
+    else if (PyFloat_CheckExact(data))
+      dtype = default_dtype();
     else if (PyFloat_Check(data))  // numpy.float64 is a Python float that knows its type
       dtype = PyObject_HasAttrString(data, "dtype") ? DType::kFloat64 : default_dtype();
-    else if (is_tensor(data) && as_tensor(data).numel() == 1) dtype = as_tensor(data).dtype();
-    else fail(ErrorKind::kType, "tensor: cannot make an element from ", Py_TYPE(data)->tp_name);
+    else if (is_tensor(data) && as_tensor(data).numel() == 1)
+      dtype = as_tensor(data).dtype();
+    else
+      fail(ErrorKind::kType, "tensor: cannot make an element from ", Py_TYPE(data)->tp_name);
     result.dtype = result.dtype == DType::kUndefined ? dtype : promote(result.dtype, dtype);
     return;
   }
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(data);
   if (depth == result.shape.size()) {
-    CR_CHECK(result.dtype == DType::kUndefined, "tensor: the nested sequence is ragged (a sequence "
-             "at depth ", depth, " where shape ", result.shape, " was expected)");
+    CR_CHECK(result.dtype == DType::kUndefined,
+             "tensor: the nested sequence is ragged (a sequence "
+             "at depth ",
+             depth, " where shape ", result.shape, " was expected)");
     result.shape.push_back(n);
   }
   CR_CHECK(result.shape[depth] == n, "tensor: the nested sequence is ragged (expected ",
@@ -120,7 +131,8 @@ Tensor from_nested(py::handle data, py::handle dtype) {
   DType wanted = result.dtype == DType::kUndefined ? default_dtype() : result.dtype;
   if (!dtype.is_none()) wanted = dtype_from_object(dtype.ptr());
   // A float stored as an integer is truncated in range; NaN and infinity have no integer.
-  Tensor tensor = Tensor::empty(result.shape, result.dtype == DType::kUndefined ? wanted : result.dtype);
+  Tensor tensor =
+      Tensor::empty(result.shape, result.dtype == DType::kUndefined ? wanted : result.dtype);
   if (is_floating(tensor.dtype()) && wanted == DType::kFloat64) {
     tensor = Tensor::empty(result.shape, wanted);  // Python floats keep all their digits
   }
@@ -134,9 +146,12 @@ Tensor from_nested(py::handle data, py::handle dtype) {
 template <class T>
 py::object nested_list(const T* data, const Tensor& tensor, int dim) {
   if (dim == tensor.rank()) {
-    if constexpr (std::is_same_v<T, bool>) return py::bool_(*data);
-    else if constexpr (std::is_floating_point_v<T>) return py::float_(static_cast<double>(*data));
-    else return py::int_(static_cast<int64_t>(*data));
+    if constexpr (std::is_same_v<T, bool>)
+      return py::bool_(*data);
+    else if constexpr (std::is_floating_point_v<T>)
+      return py::float_(static_cast<double>(*data));
+    else
+      return py::int_(static_cast<int64_t>(*data));
   }
   py::list list(tensor.shape()[dim]);
   for (int64_t i = 0; i < tensor.shape()[dim]; ++i) {
@@ -148,8 +163,9 @@ py::object nested_list(const T* data, const Tensor& tensor, int dim) {
 }  // namespace
 
 void bind_interop(py::module_& m) {
-  m.def("from_numpy", [](const py::array& array) { return from_numpy(array); }, py::arg("array"),
-        R"(Tensor on the memory of a NumPy array: writes are seen on both sides.
+  m.def(
+      "from_numpy", [](const py::array& array) { return from_numpy(array); }, py::arg("array"),
+      R"(Tensor on the memory of a NumPy array: writes are seen on both sides.
 
 A read-only array gives a tensor that refuses in-place writes.
 

@@ -15,8 +15,7 @@ namespace cr {
 namespace py = pybind11;
 
 struct PyTensor {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* dict;
   PyObject* weakrefs;
 };
@@ -29,11 +28,11 @@ inline bool is_tensor(PyObject* object) {
 inline const Tensor& as_tensor(PyObject* object) {
   return reinterpret_cast<PyTensor*>(object)->tensor;
 }
-PyObject* wrap(const Tensor& tensor);                       // new reference; None when undefined
+PyObject* wrap(const Tensor& tensor);                         // new reference; None when undefined
 PyObject* wrap_as(PyTypeObject* type, const Tensor& tensor);  // an object of a subclass
 
-PyObject* dtype_object(DType dtype);                        // borrowed
-DType dtype_from_object(PyObject* object);                  // throws TypeError
+PyObject* dtype_object(DType dtype);        // borrowed
+DType dtype_from_object(PyObject* object);  // throws TypeError
 
 PyObject* dims_tuple(const Dims& dims);
 Dims dims_from_object(PyObject* object, const char* what);  // a sequence of ints

@@ -6,7 +6,6 @@
 #include "core/parallel.h"
 #include "ops/conv_algorithms.h"
 #include "ops/gemm.h"
-#include "ops/probe.kernel.h"
 #include "ops/pointwise.h"
 #include "ops/probe.kernel.h"
 
@@ -14,7 +13,7 @@ namespace cr {
 namespace {
 
 const char* type_name(ArgType type) {
-  constexpr const char* kNames[] = {"Tensor", "Operand", "Tensor[]", "bool", "int",
+  constexpr const char* kNames[] = {"Tensor", "Operand", "Tensor[]", "bool",  "int",
                                     "float",  "int[]",   "dtype",    "choice"};
   return kNames[static_cast<int>(type)];
 }
@@ -36,7 +35,8 @@ py::dict describe(const OpDef& op) {
   }
   py::list saves;
   for (const Arg& arg : op.signature.args) {
-    if (arg.input >= 0 && arg.input < kMaxSaved && op.saves_input_for[arg.input]) saves.append(arg.name);
+    if (arg.input >= 0 && arg.input < kMaxSaved && op.saves_input_for[arg.input])
+      saves.append(arg.name);
   }
   for (size_t k = 0; k < op.signature.outputs.size(); ++k) {
     if (op.saves_outputs >> k & 1) saves.append(op.signature.outputs[k]);
@@ -66,54 +66,85 @@ py::dict describe(const OpDef& op) {
 }  // namespace
 
 void bind_runtime(py::module_& m) {
-  m.def("ops", [] {
-    py::list rows;
-    for (const OpDef* op : registry()) rows.append(describe(*op));
-    return rows;
-  }, "Descriptions of all op rows.");
+  m.def(
+      "ops",
+      [] {
+        py::list rows;
+        for (const OpDef* op : registry()) rows.append(describe(*op));
+        return rows;
+      },
+      "Descriptions of all op rows.");
   m.def("get_num_threads", &num_threads, "Threads that kernels may use.");
-  m.def("set_num_threads", [](int n) {
-    CR_CHECK(n >= 1, "set_num_threads: expected at least 1 (got ", n, ")");
-    set_num_threads(n);
-  }, py::arg("n"), "Set how many threads kernels may use.");
+  m.def(
+      "set_num_threads",
+      [](int n) {
+        CR_CHECK(n >= 1, "set_num_threads: expected at least 1 (got ", n, ")");
+        set_num_threads(n);
+      },
+      py::arg("n"), "Set how many threads kernels may use.");
   m.def("_threading_backend", &threading_backend);
-  m.def("set_flush_denormal", [](bool on) { set_flush_denormal(on); return true; }, py::arg("mode"),
-        "Treat subnormal numbers as zero inside kernels (on by default).");
+  m.def(
+      "set_flush_denormal",
+      [](bool on) {
+        set_flush_denormal(on);
+        return true;
+      },
+      py::arg("mode"), "Treat subnormal numbers as zero inside kernels (on by default).");
   m.def("_isa", [] { return isa_name(isa()); });
-  m.def("fma_peak", [](py::handle dtype) { return fma_peak(dtype_from_object(dtype.ptr())); }, py::arg("dtype"),
-        "Measured multiply-add rate of one thread in GFLOP/s, the limit of compute-bound work.");
+  m.def(
+      "fma_peak", [](py::handle dtype) { return fma_peak(dtype_from_object(dtype.ptr())); },
+      py::arg("dtype"),
+      "Measured multiply-add rate of one thread in GFLOP/s, the limit of compute-bound work.");
   m.def("_version", [] { return CHAINRULE_VERSION; });
   m.def("_compiler", [] { return __VERSION__; });
-  m.def("get_default_dtype", [] { return py::reinterpret_borrow<py::object>(dtype_object(default_dtype())); },
-        "The dtype that Python floats become.");
-  m.def("set_default_dtype", [](py::handle dtype) {
-    const DType wanted = dtype_from_object(dtype.ptr());
-    CR_CHECK_TYPE(is_floating(wanted), "set_default_dtype: expected float32 or float64 (got ", wanted, ")");
-    set_default_dtype(wanted);
-  }, py::arg("dtype"), "Set the dtype that Python floats become: float32 or float64.");
-  m.def("promote_types", [](py::handle a, py::handle b) {
-    return py::reinterpret_borrow<py::object>(dtype_object(promote(dtype_from_object(a.ptr()), dtype_from_object(b.ptr()))));
-  }, py::arg("type1"), py::arg("type2"), "The smallest dtype that both convert to.");
-  m.def("can_cast", [](py::handle a, py::handle b) {
-    return can_cast(dtype_from_object(a.ptr()), dtype_from_object(b.ptr()));
-  }, py::arg("from_"), py::arg("to"), "Whether a conversion keeps the category (bool, integer, float).");
+  m.def(
+      "get_default_dtype",
+      [] { return py::reinterpret_borrow<py::object>(dtype_object(default_dtype())); },
+      "The dtype that Python floats become.");
+  m.def(
+      "set_default_dtype",
+      [](py::handle dtype) {
+        const DType wanted = dtype_from_object(dtype.ptr());
+        CR_CHECK_TYPE(is_floating(wanted), "set_default_dtype: expected float32 or float64 (got ",
+                      wanted, ")");
+        set_default_dtype(wanted);
+      },
+      py::arg("dtype"), "Set the dtype that Python floats become: float32 or float64.");
+  m.def(
+      "promote_types",
+      [](py::handle a, py::handle b) {
+        return py::reinterpret_borrow<py::object>(
+            dtype_object(promote(dtype_from_object(a.ptr()), dtype_from_object(b.ptr()))));
+      },
+      py::arg("type1"), py::arg("type2"), "The smallest dtype that both convert to.");
+  m.def(
+      "can_cast",
+      [](py::handle a, py::handle b) {
+        return can_cast(dtype_from_object(a.ptr()), dtype_from_object(b.ptr()));
+      },
+      py::arg("from_"), py::arg("to"),
+      "Whether a conversion keeps the category (bool, integer, float).");
   m.def("_result_type", [](py::handle a, py::handle b) {
     const TensorList operands{operand_from_object(a.ptr()), operand_from_object(b.ptr())};
     CR_CHECK_TYPE(operands[0] && operands[1], "result_type: expected tensors or numbers");
     return py::reinterpret_borrow<py::object>(dtype_object(result_type(operands)));
   });
-  m.def("memory_stats", [] {
-    const MemoryStats stats = memory_stats();
-    py::dict result;
-    result["allocated"] = stats.allocated;
-    result["peak"] = stats.peak;
-    result["cached"] = stats.cached;
-    return result;
-  }, "Bytes in live blocks above 4 KiB, their peak, and bytes cached for reuse.");
+  m.def(
+      "memory_stats",
+      [] {
+        const MemoryStats stats = memory_stats();
+        py::dict result;
+        result["allocated"] = stats.allocated;
+        result["peak"] = stats.peak;
+        result["cached"] = stats.cached;
+        return result;
+      },
+      "Bytes in live blocks above 4 KiB, their peak, and bytes cached for reuse.");
   m.def("reset_peak_memory", &reset_peak_memory, "Start measuring the peak anew.");
   m.def("empty_cache", &empty_cache, "Return cached memory to the system.");
-  m.def("fma_peak", [](py::handle dtype) { return fma_peak(dtype_from_object(dtype.ptr())); },
-        py::arg("dtype"), "GFLOP/s of one thread in multiply-adds kept in registers.");
+  m.def(
+      "fma_peak", [](py::handle dtype) { return fma_peak(dtype_from_object(dtype.ptr())); },
+      py::arg("dtype"), "GFLOP/s of one thread in multiply-adds kept in registers.");
   // For tests of families with several algorithms.
   m.def("_force_gemm_algorithm", &force_gemm_algorithm, py::arg("name"));
   m.def("_last_gemm_algorithm", &last_gemm_algorithm);

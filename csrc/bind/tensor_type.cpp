@@ -35,7 +35,8 @@ void tensor_dealloc(PyObject* self) {
   PyObject_GC_UnTrack(self);
   if (object->weakrefs) PyObject_ClearWeakRefs(self);
   Py_CLEAR(object->dict);
-  if (object->tensor && object->tensor.impl()->pyobj == self) object->tensor.impl()->pyobj = nullptr;
+  if (object->tensor && object->tensor.impl()->pyobj == self)
+    object->tensor.impl()->pyobj = nullptr;
   object->tensor.~Tensor();
   PyTypeObject* type = Py_TYPE(self);
   if (type == tensor_type && freelist_count < kFreelistSize) {
@@ -68,8 +69,10 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject*) {
       if (is_tensor(first)) {
         data = detach(as_tensor(first));
       } else {
-        const py::object made = py::module_::import("chainrule").attr("tensor")(
-            py::handle(first), py::arg("dtype") = py::handle(dtype_object(default_dtype())));
+        const py::object made =
+            py::module_::import("chainrule")
+                .attr("tensor")(py::handle(first),
+                                py::arg("dtype") = py::handle(dtype_object(default_dtype())));
         data = as_tensor(made.ptr());
       }
     }
@@ -199,9 +202,10 @@ PyObject* item(PyObject* self, PyObject*) {
 int nb_bool(PyObject* self) {
   const Tensor& tensor = as_tensor(self);
   if (tensor.numel() != 1) {
-    PyErr_Format(PyExc_RuntimeError,
-                 "bool: the truth value of a tensor with %lld elements is ambiguous; use .any() or .all()",
-                 static_cast<long long>(tensor.numel()));
+    PyErr_Format(
+        PyExc_RuntimeError,
+        "bool: the truth value of a tensor with %lld elements is ambiguous; use .any() or .all()",
+        static_cast<long long>(tensor.numel()));
     return -1;
   }
   return item_double(tensor) != 0;
@@ -217,9 +221,8 @@ PyObject* nb_int(PyObject* self) {
 }
 
 PyObject* nb_index(PyObject* self) {
-  return guarded([&]() -> PyObject* {
-    return PyLong_FromLongLong(int_from_object(self, "index"));
-  });
+  return guarded(
+      [&]() -> PyObject* { return PyLong_FromLongLong(int_from_object(self, "index")); });
 }
 
 // ---------------------------------------------------------------- attributes
@@ -231,9 +234,15 @@ PyObject* get_dtype(PyObject* self, void*) {
   return dtype;
 }
 PyObject* get_ndim(PyObject* self, void*) { return PyLong_FromLong(as_tensor(self).rank()); }
-PyObject* get_itemsize(PyObject* self, void*) { return PyLong_FromLongLong(itemsize(as_tensor(self).dtype())); }
-PyObject* get_nbytes(PyObject* self, void*) { return PyLong_FromLongLong(as_tensor(self).nbytes()); }
-PyObject* get_version(PyObject* self, void*) { return PyLong_FromUnsignedLong(as_tensor(self).version()); }
+PyObject* get_itemsize(PyObject* self, void*) {
+  return PyLong_FromLongLong(itemsize(as_tensor(self).dtype()));
+}
+PyObject* get_nbytes(PyObject* self, void*) {
+  return PyLong_FromLongLong(as_tensor(self).nbytes());
+}
+PyObject* get_version(PyObject* self, void*) {
+  return PyLong_FromUnsignedLong(as_tensor(self).version());
+}
 PyObject* get_is_leaf(PyObject* self, void*) {
   const Tensor& tensor = as_tensor(self);
   if (tensor.impl()->view) tape.refresh(tensor);
@@ -249,9 +258,9 @@ int set_requires_grad_attribute(PyObject* self, PyObject* value, void*) {
   const int on = value ? PyObject_IsTrue(value) : 0;
   if (on < 0) return -1;
   return guarded([&]() -> PyObject* {
-           set_requires_grad(as_tensor(self), on);
-           return Py_None;
-         })
+    set_requires_grad(as_tensor(self), on);
+    return Py_None;
+  })
              ? 0
              : -1;
 }
@@ -259,11 +268,11 @@ int set_requires_grad_attribute(PyObject* self, PyObject* value, void*) {
 PyObject* get_grad_attribute(PyObject* self, void*) { return wrap(get_grad(as_tensor(self))); }
 int set_grad_attribute(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> PyObject* {
-           CR_CHECK_TYPE(!value || value == Py_None || is_tensor(value),
-                         "grad: expected a Tensor or None (got ", Py_TYPE(value)->tp_name, ")");
-           set_grad(as_tensor(self), !value || value == Py_None ? Tensor() : as_tensor(value));
-           return Py_None;
-         })
+    CR_CHECK_TYPE(!value || value == Py_None || is_tensor(value),
+                  "grad: expected a Tensor or None (got ", Py_TYPE(value)->tp_name, ")");
+    set_grad(as_tensor(self), !value || value == Py_None ? Tensor() : as_tensor(value));
+    return Py_None;
+  })
              ? 0
              : -1;
 }
@@ -271,26 +280,26 @@ int set_grad_attribute(PyObject* self, PyObject* value, void*) {
 PyObject* get_data(PyObject* self, void*) { return wrap(detach(as_tensor(self))); }
 int set_data(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> PyObject* {
-           CR_CHECK_TYPE(value && is_tensor(value), "data: expected a Tensor");
-           const Tensor& source = as_tensor(value);
-           TensorImpl& impl = *as_tensor(self).impl();
-           CR_CHECK_TYPE(!impl.node || source.dtype() == impl.dtype || is_floating(source.dtype()),
-                         "data: a tensor with a gradient needs floating-point data (got ",
-                         source.dtype(), ")");
-           impl.storage = source.storage();
-           impl.data = source.impl()->data;
-           impl.numel = source.numel();
-           impl.dtype = source.dtype();
-           impl.contiguous = source.contiguous();
-           impl.shape = source.shape();
-           impl.strides = source.strides();
-           if (impl.node && impl.node->is_leaf()) {
-             Leaf& leaf = static_cast<Leaf&>(*impl.node);
-             leaf.outputs()[0] = source.meta();
-             if (leaf.grad && leaf.grad.meta().shape != source.shape()) leaf.grad = Tensor();
-           }
-           return Py_None;
-         })
+    CR_CHECK_TYPE(value && is_tensor(value), "data: expected a Tensor");
+    const Tensor& source = as_tensor(value);
+    TensorImpl& impl = *as_tensor(self).impl();
+    CR_CHECK_TYPE(!impl.node || source.dtype() == impl.dtype || is_floating(source.dtype()),
+                  "data: a tensor with a gradient needs floating-point data (got ", source.dtype(),
+                  ")");
+    impl.storage = source.storage();
+    impl.data = source.impl()->data;
+    impl.numel = source.numel();
+    impl.dtype = source.dtype();
+    impl.contiguous = source.contiguous();
+    impl.shape = source.shape();
+    impl.strides = source.strides();
+    if (impl.node && impl.node->is_leaf()) {
+      Leaf& leaf = static_cast<Leaf&>(*impl.node);
+      leaf.outputs()[0] = source.meta();
+      if (leaf.grad && leaf.grad.meta().shape != source.shape()) leaf.grad = Tensor();
+    }
+    return Py_None;
+  })
              ? 0
              : -1;
 }
@@ -318,14 +327,16 @@ PyGetSetDef tensor_getset[] = {
     {"itemsize", get_itemsize, nullptr, "Bytes of one element.", nullptr},
     {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
     {"_version", get_version, nullptr, "How often the memory was written to in place.", nullptr},
-    {"is_leaf", get_is_leaf, nullptr, "True unless an operation on tensors that require a gradient made it.", nullptr},
+    {"is_leaf", get_is_leaf, nullptr,
+     "True unless an operation on tensors that require a gradient made it.", nullptr},
     {"requires_grad", get_requires_grad, set_requires_grad_attribute,
      "Whether gradients flow to this tensor.", nullptr},
-    {"grad", get_grad_attribute, set_grad_attribute,
-     "Gradient that backward() left here, or None.", nullptr},
+    {"grad", get_grad_attribute, set_grad_attribute, "Gradient that backward() left here, or None.",
+     nullptr},
     {"data", get_data, set_data, "The same memory without gradient history.", nullptr},
     {"T", get_transposed, nullptr, "View with the dimensions reversed.", nullptr},
-    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, "Attributes set from Python.", nullptr},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, "Attributes set from Python.",
+     nullptr},
     {"mT", get_matrix_transposed, nullptr, "View with the last two dimensions swapped.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
@@ -345,28 +356,43 @@ PyObject* method_stride(PyObject* self, PyObject* const* args, Py_ssize_t n) {
   return guarded([&] { return dims_or_one(as_tensor(self).strides(), args, n, "stride"); });
 }
 PyObject* method_dim(PyObject* self, PyObject*) { return get_ndim(self, nullptr); }
-PyObject* method_numel(PyObject* self, PyObject*) { return PyLong_FromLongLong(as_tensor(self).numel()); }
+PyObject* method_numel(PyObject* self, PyObject*) {
+  return PyLong_FromLongLong(as_tensor(self).numel());
+}
 PyObject* method_element_size(PyObject* self, PyObject*) { return get_itemsize(self, nullptr); }
-PyObject* method_data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(as_tensor(self).data()); }
-PyObject* method_is_contiguous(PyObject* self, PyObject*) { return PyBool_FromLong(as_tensor(self).contiguous()); }
-PyObject* method_storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(as_tensor(self).storage_offset()); }
+PyObject* method_data_ptr(PyObject* self, PyObject*) {
+  return PyLong_FromVoidPtr(as_tensor(self).data());
+}
+PyObject* method_is_contiguous(PyObject* self, PyObject*) {
+  return PyBool_FromLong(as_tensor(self).contiguous());
+}
+PyObject* method_storage_offset(PyObject* self, PyObject*) {
+  return PyLong_FromLongLong(as_tensor(self).storage_offset());
+}
 PyObject* method_detach(PyObject* self, PyObject*) { return wrap(detach(as_tensor(self))); }
-PyObject* method_is_floating_point(PyObject* self, PyObject*) { return PyBool_FromLong(is_floating(as_tensor(self).dtype())); }
+PyObject* method_is_floating_point(PyObject* self, PyObject*) {
+  return PyBool_FromLong(is_floating(as_tensor(self).dtype()));
+}
 
 PyMethodDef tensor_methods[] = {
     {"item", item, METH_NOARGS, "The value of a one-element tensor as a Python number."},
-    {"size", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(method_size)), METH_FASTCALL, "The shape, or the size of one dimension."},
-    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(method_stride)), METH_FASTCALL, "Strides in elements, or the stride of one dimension."},
+    {"size", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(method_size)), METH_FASTCALL,
+     "The shape, or the size of one dimension."},
+    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(method_stride)), METH_FASTCALL,
+     "Strides in elements, or the stride of one dimension."},
     {"dim", method_dim, METH_NOARGS, "Number of dimensions."},
     {"ndimension", method_dim, METH_NOARGS, "Number of dimensions."},
     {"numel", method_numel, METH_NOARGS, "Number of elements."},
     {"nelement", method_numel, METH_NOARGS, "Number of elements."},
     {"element_size", method_element_size, METH_NOARGS, "Bytes of one element."},
     {"data_ptr", method_data_ptr, METH_NOARGS, "Address of the first element."},
-    {"is_contiguous", method_is_contiguous, METH_NOARGS, "Whether the memory is row-major without gaps."},
-    {"storage_offset", method_storage_offset, METH_NOARGS, "First element's place in the memory, in elements."},
+    {"is_contiguous", method_is_contiguous, METH_NOARGS,
+     "Whether the memory is row-major without gaps."},
+    {"storage_offset", method_storage_offset, METH_NOARGS,
+     "First element's place in the memory, in elements."},
     {"detach", method_detach, METH_NOARGS, "The same memory without gradient history."},
-    {"is_floating_point", method_is_floating_point, METH_NOARGS, "Whether the dtype holds real numbers."},
+    {"is_floating_point", method_is_floating_point, METH_NOARGS,
+     "Whether the dtype holds real numbers."},
     {nullptr, nullptr, 0, nullptr}};
 
 PyMemberDef tensor_members[] = {
@@ -459,7 +485,8 @@ void make_tensor_type(py::module_& m) {
       {Py_nb_float, slot(nb_float)},
       {Py_nb_int, slot(nb_int)},
       {Py_nb_index, slot(nb_index)},
-      {Py_tp_doc, const_cast<char*>("An n-dimensional array of one dtype that can carry gradients.")},
+      {Py_tp_doc,
+       const_cast<char*>("An n-dimensional array of one dtype that can carry gradients.")},
       {0, nullptr}};
   PyType_Spec spec = {"chainrule.Tensor", sizeof(PyTensor), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};

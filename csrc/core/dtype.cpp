@@ -6,7 +6,7 @@
 namespace cr {
 namespace {
 
-constexpr const char* kNames[] = {"bool",  "uint8", "int8",    "int16",  "int32",
+constexpr const char* kNames[] = {"bool",  "uint8",   "int8",    "int16",    "int32",
                                   "int64", "float32", "float64", "undefined"};
 std::atomic<DType> g_default_dtype{DType::kFloat32};
 

@@ -37,16 +37,14 @@ constexpr Category category(DType dtype) {
 constexpr bool is_floating(DType dtype) {
   return dtype == DType::kFloat32 || dtype == DType::kFloat64;
 }
-constexpr bool is_integral(DType dtype) {
-  return dtype >= DType::kUInt8 && dtype <= DType::kInt64;
-}
+constexpr bool is_integral(DType dtype) { return dtype >= DType::kUInt8 && dtype <= DType::kInt64; }
 
-const char* name(DType dtype);                       // "float32"
-DType dtype_from_name(const char* name);             // kUndefined when unknown
-DType promote(DType a, DType b);                     // torch.promote_types
-bool can_cast(DType from, DType to);                 // torch.can_cast: category never goes down
-DType default_dtype();                               // what Python floats become
-void set_default_dtype(DType dtype);                 // float32 or float64
+const char* name(DType dtype);            // "float32"
+DType dtype_from_name(const char* name);  // kUndefined when unknown
+DType promote(DType a, DType b);          // torch.promote_types
+bool can_cast(DType from, DType to);      // torch.can_cast: category never goes down
+DType default_dtype();                    // what Python floats become
+void set_default_dtype(DType dtype);      // float32 or float64
 
 inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name(dtype); }
 
@@ -58,14 +56,38 @@ struct TypeTag {
 
 template <class T>
 constexpr DType dtype_of();
-template <> constexpr DType dtype_of<bool>() { return DType::kBool; }
-template <> constexpr DType dtype_of<uint8_t>() { return DType::kUInt8; }
-template <> constexpr DType dtype_of<int8_t>() { return DType::kInt8; }
-template <> constexpr DType dtype_of<int16_t>() { return DType::kInt16; }
-template <> constexpr DType dtype_of<int32_t>() { return DType::kInt32; }
-template <> constexpr DType dtype_of<int64_t>() { return DType::kInt64; }
-template <> constexpr DType dtype_of<float>() { return DType::kFloat32; }
-template <> constexpr DType dtype_of<double>() { return DType::kFloat64; }
+template <>
+constexpr DType dtype_of<bool>() {
+  return DType::kBool;
+}
+template <>
+constexpr DType dtype_of<uint8_t>() {
+  return DType::kUInt8;
+}
+template <>
+constexpr DType dtype_of<int8_t>() {
+  return DType::kInt8;
+}
+template <>
+constexpr DType dtype_of<int16_t>() {
+  return DType::kInt16;
+}
+template <>
+constexpr DType dtype_of<int32_t>() {
+  return DType::kInt32;
+}
+template <>
+constexpr DType dtype_of<int64_t>() {
+  return DType::kInt64;
+}
+template <>
+constexpr DType dtype_of<float>() {
+  return DType::kFloat32;
+}
+template <>
+constexpr DType dtype_of<double>() {
+  return DType::kFloat64;
+}
 
 template <class F>
 decltype(auto) dispatch_floating(DType dtype, F&& f) {

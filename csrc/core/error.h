@@ -1,5 +1,6 @@
 // Errors that help: CR_CHECK(cond, "conv2d: weight has ", ndim, " dimensions; expected 4").
-// Message grammar: `op: what is wrong (got ...); expected ...; hint`. Shapes print as Python tuples.
+// Message grammar: `op: what is wrong (got ...); expected ...; hint`. Shapes print as Python
+// tuples.
 #pragma once
 
 #include <sstream>
@@ -46,8 +47,8 @@ decltype(auto) with_name(const std::string& name, F&& f) {
 
 }  // namespace cr
 
-#define CR_CHECK_KIND(kind, cond, ...)                  \
-  do {                                                  \
+#define CR_CHECK_KIND(kind, cond, ...)                               \
+  do {                                                               \
     if (__builtin_expect(!(cond), 0)) ::cr::fail(kind, __VA_ARGS__); \
   } while (0)
 

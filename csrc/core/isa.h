@@ -16,17 +16,23 @@ const char* isa_name(Isa level);
 
 // The levels above baseline exist on x86-64 only (CMake defines CR_HAVE_X86_LEVELS there).
 #ifdef CR_HAVE_X86_LEVELS
-#define CR_KERNEL_TABLE(Type, table)                                   \
-  namespace baseline { extern const Type table; }                      \
-  namespace v3 { extern const Type table; }                            \
-  namespace v4 { extern const Type table; }                            \
-  inline const Type& table() {                                         \
-    return isa() == Isa::kV4   ? v4::table                             \
-           : isa() == Isa::kV3 ? v3::table                             \
-                               : baseline::table;                      \
+#define CR_KERNEL_TABLE(Type, table)                                                        \
+  namespace baseline {                                                                      \
+  extern const Type table;                                                                  \
+  }                                                                                         \
+  namespace v3 {                                                                            \
+  extern const Type table;                                                                  \
+  }                                                                                         \
+  namespace v4 {                                                                            \
+  extern const Type table;                                                                  \
+  }                                                                                         \
+  inline const Type& table() {                                                              \
+    return isa() == Isa::kV4 ? v4::table : isa() == Isa::kV3 ? v3::table : baseline::table; \
   }
 #else
-#define CR_KERNEL_TABLE(Type, table)              \
-  namespace baseline { extern const Type table; } \
+#define CR_KERNEL_TABLE(Type, table) \
+  namespace baseline {               \
+  extern const Type table;           \
+  }                                  \
   inline const Type& table() { return baseline::table; }
 #endif

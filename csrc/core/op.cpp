@@ -98,13 +98,20 @@ void parse_type(const std::string& text, Arg& arg) {
     arg.optional = true;  // "Tensor?[]": elements may be None
     base.pop_back();
   }
-  if (base == "Tensor") arg.type = list ? ArgType::kTensors : ArgType::kTensor;
-  else if (base == "Operand") arg.type = ArgType::kOperand;
-  else if (base == "int") arg.type = list ? ArgType::kInts : ArgType::kInt;
-  else if (base == "float") arg.type = ArgType::kFloat;
-  else if (base == "bool") arg.type = ArgType::kBool;
-  else if (base == "dtype") arg.type = ArgType::kDType;
-  else fail(ErrorKind::kRuntime, "signature: unknown type '", text, "'");
+  if (base == "Tensor")
+    arg.type = list ? ArgType::kTensors : ArgType::kTensor;
+  else if (base == "Operand")
+    arg.type = ArgType::kOperand;
+  else if (base == "int")
+    arg.type = list ? ArgType::kInts : ArgType::kInt;
+  else if (base == "float")
+    arg.type = ArgType::kFloat;
+  else if (base == "bool")
+    arg.type = ArgType::kBool;
+  else if (base == "dtype")
+    arg.type = ArgType::kDType;
+  else
+    fail(ErrorKind::kRuntime, "signature: unknown type '", text, "'");
 }
 
 bool is_input(const Arg& arg) {
@@ -289,15 +296,21 @@ void Arguments::add(bool value) {
 
 void Arguments::add(int64_t value) {
   const Arg& arg = next();
-  if (arg.type == ArgType::kOperand) in.push_back(Tensor::scalar(value, DType::kInt64, true));
-  else if (arg.type == ArgType::kFloat) attrs.push_float(static_cast<double>(value));
-  else if (arg.type == ArgType::kInts) attrs.push_ints(&value, &value + 1);
-  else attrs.push_int(value);
+  if (arg.type == ArgType::kOperand)
+    in.push_back(Tensor::scalar(value, DType::kInt64, true));
+  else if (arg.type == ArgType::kFloat)
+    attrs.push_float(static_cast<double>(value));
+  else if (arg.type == ArgType::kInts)
+    attrs.push_ints(&value, &value + 1);
+  else
+    attrs.push_int(value);
 }
 
 void Arguments::add(double value) {
-  if (next().type == ArgType::kOperand) in.push_back(Tensor::scalar(value, DType::kFloat64, true));
-  else attrs.push_float(value);
+  if (next().type == ArgType::kOperand)
+    in.push_back(Tensor::scalar(value, DType::kFloat64, true));
+  else
+    attrs.push_float(value);
 }
 
 void Arguments::add(const Dims& value) {
@@ -312,16 +325,20 @@ void Arguments::add(DType value) {
 
 void Arguments::add(std::nullptr_t) {
   const Arg& arg = next();
-  if (arg.attr < 0) in.push_back(Tensor());
-  else attrs.push_none();
+  if (arg.attr < 0)
+    in.push_back(Tensor());
+  else
+    attrs.push_none();
 }
 
 void Arguments::finish() {
   const Signature& signature = op_.signature;
   while (position_ < static_cast<int>(signature.args.size())) {
     const Arg& arg = signature.args[position_++];
-    if (arg.attr >= 0) attrs.push_from(signature.defaults, arg.attr);
-    else in.push_back(Tensor());
+    if (arg.attr >= 0)
+      attrs.push_from(signature.defaults, arg.attr);
+    else
+      in.push_back(Tensor());
   }
 }
 
@@ -534,9 +551,8 @@ Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
   TensorList originals;
   if (call.contiguous) make_contiguous(call, originals);
 
-  const bool direct = (op.pointwise != Pointwise::kNo || op.strided_output) &&
-                      call.outputs == 1 && call.out_meta[0].dtype == self.dtype() &&
-                      same_layout(call.in[0], self);
+  const bool direct = (op.pointwise != Pointwise::kNo || op.strided_output) && call.outputs == 1 &&
+                      call.out_meta[0].dtype == self.dtype() && same_layout(call.in[0], self);
   if (direct) {
     call.out[0] = self;
     launch(call);

@@ -71,25 +71,29 @@ class Attrs {
 // ---------------------------------------------------------------- signature
 
 enum class ArgType : uint8_t {
-  kTensor,    // "Tensor x", "Tensor? x=None"
-  kOperand,   // "Operand x": a tensor or a Python number
-  kTensors,   // "Tensor[] xs", "Tensor?[] xs": adds its length as an int attribute
-  kBool, kInt, kFloat, kInts, kDType,
-  kChoice,    // "{none|mean|sum} reduction='mean'": stored as the index of the word
+  kTensor,   // "Tensor x", "Tensor? x=None"
+  kOperand,  // "Operand x": a tensor or a Python number
+  kTensors,  // "Tensor[] xs", "Tensor?[] xs": adds its length as an int attribute
+  kBool,
+  kInt,
+  kFloat,
+  kInts,
+  kDType,
+  kChoice,  // "{none|mean|sum} reduction='mean'": stored as the index of the word
 };
 
 struct Arg {
   ArgType type;
   std::string name;
-  bool optional = false;      // None is accepted
+  bool optional = false;  // None is accepted
   bool has_default = false;
   bool variadic = false;      // "int... shape": also f(2, 3)
   bool keyword_only = false;  // after "*"
   int length = 0;             // "int[2] x": a single int is repeated
   std::vector<std::string> choices;
   std::string default_text;
-  int input = -1;             // index among the tensor arguments, or
-  int attr = -1;              // index among the attributes
+  int input = -1;  // index among the tensor arguments, or
+  int attr = -1;   // index among the attributes
 };
 
 struct Signature {
@@ -116,7 +120,7 @@ struct Call {
   Call(const OpDef& op, TensorList& in, const Attrs& attrs) : op(op), in(in), attrs(attrs) {}
 
   const OpDef& op;
-  TensorList& in;      // undefined where an optional tensor is None
+  TensorList& in;  // undefined where an optional tensor is None
   const Attrs& attrs;
 
   // infer's answers
@@ -129,7 +133,7 @@ struct Call {
   // of a view row: strides and offset (in elements of in[0]'s storage, from in[0]'s data)
   Dims view_strides;
   int64_t view_offset = 0;
-  bool materialize = false;           // a view row that must copy this time (reshape)
+  bool materialize = false;  // a view row that must copy this time (reshape)
 
   // launch's
   Tensor out[kMaxOutputs];
@@ -165,8 +169,8 @@ struct OpDef {
   const char* doc = "";
 
   Infer infer = nullptr;
-  Launch launch = nullptr;     // null for views
-  Compose compose = nullptr;   // written with other ops; may decline by returning no tensor
+  Launch launch = nullptr;    // null for views
+  Compose compose = nullptr;  // written with other ops; may decline by returning no tensor
   VjpFormula vjp = nullptr;
   Pointwise pointwise = Pointwise::kNo;
   Block blocks[kNumDTypes] = {};
@@ -175,14 +179,14 @@ struct OpDef {
   // gradient (0: never kept), output k when bit k is set.
   uint32_t saves_input_for[kMaxSaved] = {};
   uint32_t saves_outputs = 0;
-  bool view = false;           // the output shares the input's storage
-  bool inplace = false;        // also exists as `name_`
-  bool strided_output = false; // the launch accepts an output of any layout
-  bool mutates = false;        // writes into its inputs (optimizer steps); never taped
-  bool broadcasts = false;     // gradients are summed back to the input's shape by the engine
-  bool method = true;          // also a method of Tensor
-  bool nn = false;             // public as chainrule.nn.functional.name only
-  bool hidden = false;         // name starts with "_"
+  bool view = false;            // the output shares the input's storage
+  bool inplace = false;         // also exists as `name_`
+  bool strided_output = false;  // the launch accepts an output of any layout
+  bool mutates = false;         // writes into its inputs (optimizer steps); never taped
+  bool broadcasts = false;      // gradients are summed back to the input's shape by the engine
+  bool method = true;           // also a method of Tensor
+  bool nn = false;              // public as chainrule.nn.functional.name only
+  bool hidden = false;          // name starts with "_"
 
   const std::string& name() const { return signature.name; }
   template <class... Args>
@@ -205,7 +209,8 @@ class Row {
   Row& launch(Launch f) { return def_->launch = f, *this; }
   Row& compose(Compose f) { return def_->compose = f, *this; }
   Row& vjp(VjpFormula f) { return def_->vjp = f, *this; }
-  // What the formula reads: "out, other for input" (other is kept only when input wants a gradient).
+  // What the formula reads: "out, other for input" (other is kept only when input wants a
+  // gradient).
   Row& saves(const char* names);
   Row& pointwise(Pointwise kind) { return def_->pointwise = kind, def_->broadcasts = true, *this; }
   Row& view() { return def_->view = true, *this; }
@@ -221,15 +226,15 @@ class Row {
 };
 
 const std::vector<OpDef*>& registry();
-const OpDef* find_op(const std::string& name);        // null when absent
-const OpDef& get_op(const char* name);                // throws when absent
-void finish_registration();                           // resolves kernels; called once at load
+const OpDef* find_op(const std::string& name);  // null when absent
+const OpDef& get_op(const char* name);          // throws when absent
+void finish_registration();                     // resolves kernels; called once at load
 
 // OP(mul)(a, b): the row by name, looked up once.
-#define OP(op_name)                                             \
-  ([]() -> const ::cr::OpDef& {                                 \
-    static const ::cr::OpDef& def = ::cr::get_op(#op_name);     \
-    return def;                                                 \
+#define OP(op_name)                                         \
+  ([]() -> const ::cr::OpDef& {                             \
+    static const ::cr::OpDef& def = ::cr::get_op(#op_name); \
+    return def;                                             \
   }())
 
 // ---------------------------------------------------------------- the funnel

@@ -10,9 +10,9 @@ namespace cr {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kSmallLimit = 4096;      // up to here: per-thread lists
+constexpr size_t kSmallLimit = 4096;  // up to here: per-thread lists
 constexpr int kSmallClasses = kSmallLimit / kAlignment;
-constexpr int kSmallKeep = 64;            // blocks a thread keeps of each small class
+constexpr int kSmallKeep = 64;                 // blocks a thread keeps of each small class
 constexpr size_t kMaxBytes = size_t{1} << 47;  // the address space of a process
 constexpr int kLargeClasses = 4 * 48;
 
@@ -30,7 +30,9 @@ void* system_allocate(size_t bytes) {
 }
 
 // Small blocks: multiples of 64 bytes.
-int small_class(size_t bytes) { return bytes == 0 ? 0 : static_cast<int>((bytes - 1) / kAlignment); }
+int small_class(size_t bytes) {
+  return bytes == 0 ? 0 : static_cast<int>((bytes - 1) / kAlignment);
+}
 
 struct ThreadCache {
   FreeBlock* head[kSmallClasses] = {};
@@ -70,9 +72,8 @@ struct SharedCache {
 SharedCache& shared_cache() {
   static SharedCache* cache = new SharedCache;  // never destroyed: tensors may outlive statics
   // A fork waits for the lock, so that the child does not inherit one held by a thread it lacks.
-  static const int registered = pthread_atfork([] { cache->mutex.lock(); },
-                                               [] { cache->mutex.unlock(); },
-                                               [] { cache->mutex.unlock(); });
+  static const int registered = pthread_atfork(
+      [] { cache->mutex.lock(); }, [] { cache->mutex.unlock(); }, [] { cache->mutex.unlock(); });
   (void)registered;
   return *cache;
 }

@@ -13,7 +13,7 @@ namespace cr {
 // wasted); freed blocks wait in a per-thread list (small) or a shared list (large) for the next
 // request of their class. What is cached is bounded by CHAINRULE_CACHE_MB (default 1024); the rest
 // goes back to the system.
-void* allocate(size_t bytes);          // aligned to 64; throws std::bad_alloc
+void* allocate(size_t bytes);            // aligned to 64; throws std::bad_alloc
 void deallocate(void* p, size_t bytes);  // the size that was asked for
 
 struct MemoryStats {

@@ -38,15 +38,15 @@ struct TensorImpl : RefCounted {
   int64_t numel = 1;
   DType dtype = DType::kFloat32;
   bool contiguous = true;
-  bool weak = false;        // a Python number: takes part in type promotion by category only
-  bool inference = false;   // made under inference_mode: never taped
-  uint16_t output_nr = 0;   // which output of `node` this is
-  uint32_t history = 0;     // how often in-place writes replaced `node`
-  Ref<GraphNode> node;      // null: no gradient wanted
-  Ref<ViewLink> view;       // null: not a (differentiable) view
-  void* pyobj = nullptr;    // the Python object, while there is one (borrowed)
+  bool weak = false;       // a Python number: takes part in type promotion by category only
+  bool inference = false;  // made under inference_mode: never taped
+  uint16_t output_nr = 0;  // which output of `node` this is
+  uint32_t history = 0;    // how often in-place writes replaced `node`
+  Ref<GraphNode> node;     // null: no gradient wanted
+  Ref<ViewLink> view;      // null: not a (differentiable) view
+  void* pyobj = nullptr;   // the Python object, while there is one (borrowed)
   Dims shape;
-  Dims strides;             // in elements
+  Dims strides;  // in elements
 
   static void destroy(TensorImpl* impl);
 };
@@ -62,7 +62,7 @@ class Tensor {
   Tensor() = default;
   explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
 
-  static Tensor empty(const Dims& shape, DType dtype);                // contiguous
+  static Tensor empty(const Dims& shape, DType dtype);                 // contiguous
   static Tensor scalar(double value, DType dtype, bool weak = false);  // 0-d
   static Tensor scalar(int64_t value, DType dtype, bool weak = false);
   // Another tensor on the same storage. Carries no gradient history.
@@ -79,7 +79,9 @@ class Tensor {
   const Dims& shape() const { return impl_->shape; }
   const Dims& strides() const { return impl_->strides; }
   int rank() const { return impl_->shape.size(); }
-  int64_t size(int64_t dim) const { return impl_->shape[static_cast<int>(dim < 0 ? dim + rank() : dim)]; }
+  int64_t size(int64_t dim) const {
+    return impl_->shape[static_cast<int>(dim < 0 ? dim + rank() : dim)];
+  }
   int64_t numel() const { return impl_->numel; }
   int64_t nbytes() const { return numel() * itemsize(dtype()); }
   bool contiguous() const { return impl_->contiguous; }

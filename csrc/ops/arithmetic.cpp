@@ -20,51 +20,60 @@ Tensor scale_other(const OpDef& op, const TensorList& in, const Attrs& attrs) {
   return op(in[0], other);
 }
 
-const Row add_row = Row("add(Operand input, Operand other, *, float alpha=1)")
-    .doc(R"(Add element by element: ``input + alpha * other``, with broadcasting.
+const Row add_row =
+    Row("add(Operand input, Operand other, *, float alpha=1)")
+        .doc(R"(Add element by element: ``input + alpha * other``, with broadcasting.
 
 Example:
     >>> cr.add(cr.tensor([1., 2.]), 10)
     tensor([11., 12.])
 )")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .compose([](const TensorList& in, const Attrs& attrs) { return scale_other(OP(add), in, attrs); })
-    .vjp([](Vjp& v) {
-      v.set(0, v.grad());
-      v.set(1, v.grad());
-    });
+        .pointwise(Pointwise::kArithmetic)
+        .inplace()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return scale_other(OP(add), in, attrs);
+        })
+        .vjp([](Vjp& v) {
+          v.set(0, v.grad());
+          v.set(1, v.grad());
+        });
 
-const Row sub_row = Row("sub(Operand input, Operand other, *, float alpha=1)")
-    .doc(R"(Subtract element by element: ``input - alpha * other``, with broadcasting.
+const Row sub_row =
+    Row("sub(Operand input, Operand other, *, float alpha=1)")
+        .doc(R"(Subtract element by element: ``input - alpha * other``, with broadcasting.
 
 Example:
     >>> cr.sub(cr.tensor([1., 2.]), 10)
     tensor([-9., -8.])
 )")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .compose([](const TensorList& in, const Attrs& attrs) { return scale_other(OP(sub), in, attrs); })
-    .vjp([](Vjp& v) {
-      v.set(0, v.grad());
-      v.set(1, [&] { return -v.grad(); });
-    });
+        .pointwise(Pointwise::kArithmetic)
+        .inplace()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return scale_other(OP(sub), in, attrs);
+        })
+        .vjp([](Vjp& v) {
+          v.set(0, v.grad());
+          v.set(1, [&] { return -v.grad(); });
+        });
 
 const Row mul_row = Row("mul(Operand input, Operand other)")
-    .doc(R"(Multiply element by element, with broadcasting.
+                        .doc(R"(Multiply element by element, with broadcasting.
 
 Example:
     >>> cr.mul(cr.tensor([1., 2.]), cr.tensor([3., 4.]))
     tensor([3., 8.])
 )")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .saves("input for other, other for input")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] { return v.grad() * v.in(1); });
-      v.set(1, [&] { return v.grad() * v.in(0); });
-    });
+                        .pointwise(Pointwise::kArithmetic)
+                        .inplace()
+                        .saves("input for other, other for input")
+                        .vjp([](Vjp& v) {
+                          v.set(0, [&] { return v.grad() * v.in(1); });
+                          v.set(1, [&] { return v.grad() * v.in(0); });
+                        });
 
-const Row div_row = Row(
-    "div(Operand input, Operand other, *, {true|floor|trunc} rounding_mode='true')")
-    .doc(R"(Divide element by element; integers give floats.
+const Row div_row =
+    Row("div(Operand input, Operand other, *, {true|floor|trunc} rounding_mode='true')")
+        .doc(R"(Divide element by element; integers give floats.
 
 ``rounding_mode='floor'`` or ``'trunc'`` rounds the quotient and keeps integer types.
 
@@ -72,24 +81,26 @@ Example:
     >>> cr.div(cr.tensor([7, -7]), 2)
     tensor([ 3.5000, -3.5000])
 )")
-    .pointwise(Pointwise::kFloat).inplace()
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      if (attrs.i(0) == 0) return Tensor();
-      if (attrs.i(0) == 1) return OP(floor_divide)(in[0], in[1]);
-      const Tensor quotient = OP(div)(in[0], in[1]);
-      const Tensor result = OP(trunc)(quotient);
-      return is_floating(in[0].dtype()) || is_floating(in[1].dtype())
-                 ? result
-                 : OP(to)(result, promote(in[0].dtype(), in[1].dtype()));
-    })
-    .saves("input for other, other")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] { return v.grad() / v.in(1); });
-      v.set(1, [&] { return -v.grad() * v.in(0) / (v.in(1) * v.in(1)); });
-    });
+        .pointwise(Pointwise::kFloat)
+        .inplace()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          if (attrs.i(0) == 0) return Tensor();
+          if (attrs.i(0) == 1) return OP(floor_divide)(in[0], in[1]);
+          const Tensor quotient = OP(div)(in[0], in[1]);
+          const Tensor result = OP(trunc)(quotient);
+          return is_floating(in[0].dtype()) || is_floating(in[1].dtype())
+                     ? result
+                     : OP(to)(result, promote(in[0].dtype(), in[1].dtype()));
+        })
+        .saves("input for other, other")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return v.grad() / v.in(1); });
+          v.set(1, [&] { return -v.grad() * v.in(0) / (v.in(1) * v.in(1)); });
+        });
 
-const Row floor_divide_row = Row("floor_divide(Operand input, Operand other)")
-    .doc(R"(Quotient rounded towards minus infinity. Integer division by zero gives 0.
+const Row floor_divide_row =
+    Row("floor_divide(Operand input, Operand other)")
+        .doc(R"(Quotient rounded towards minus infinity. Integer division by zero gives 0.
 
 Gradient: zero.
 
@@ -97,42 +108,47 @@ Example:
     >>> cr.floor_divide(cr.tensor([7, -7]), 2)
     tensor([ 3, -4])
 )")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .vjp([](Vjp& v) {
-      v.set(0, [&] { return v.zeros_like_input(0); });
-      v.set(1, [&] { return v.zeros_like_input(1); });
-    });
+        .pointwise(Pointwise::kArithmetic)
+        .inplace()
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return v.zeros_like_input(0); });
+          v.set(1, [&] { return v.zeros_like_input(1); });
+        });
 
-const Row remainder_row = Row("remainder(Operand input, Operand other)")
-    .doc(R"(Remainder with the sign of ``other``, as Python's ``%``.
+const Row remainder_row =
+    Row("remainder(Operand input, Operand other)")
+        .doc(R"(Remainder with the sign of ``other``, as Python's ``%``.
 
 Example:
     >>> cr.remainder(cr.tensor([7, -7]), 3)
     tensor([1, 2])
 )")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .saves("input for other, other for other")
-    .vjp([](Vjp& v) {
-      v.set(0, v.grad());
-      v.set(1, [&] { return -v.grad() * OP(floor_divide)(v.in(0), v.in(1)); });
-    });
+        .pointwise(Pointwise::kArithmetic)
+        .inplace()
+        .saves("input for other, other for other")
+        .vjp([](Vjp& v) {
+          v.set(0, v.grad());
+          v.set(1, [&] { return -v.grad() * OP(floor_divide)(v.in(0), v.in(1)); });
+        });
 
 const Row fmod_row = Row("fmod(Operand input, Operand other)")
-    .doc(R"(Remainder with the sign of ``input``, as C's ``fmod``.
+                         .doc(R"(Remainder with the sign of ``input``, as C's ``fmod``.
 
 Example:
     >>> cr.fmod(cr.tensor([7., -7.]), 3)
     tensor([ 1., -1.])
 )")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .saves("input for other, other for other")
-    .vjp([](Vjp& v) {
-      v.set(0, v.grad());
-      v.set(1, [&] { return -v.grad() * OP(trunc)(v.in(0) / v.in(1)); });
-    });
+                         .pointwise(Pointwise::kArithmetic)
+                         .inplace()
+                         .saves("input for other, other for other")
+                         .vjp([](Vjp& v) {
+                           v.set(0, v.grad());
+                           v.set(1, [&] { return -v.grad() * OP(trunc)(v.in(0) / v.in(1)); });
+                         });
 
-const Row pow_row = Row("pow(Operand input, Operand exponent)")
-    .doc(R"(Raise to a power element by element.
+const Row pow_row =
+    Row("pow(Operand input, Operand exponent)")
+        .doc(R"(Raise to a power element by element.
 
 Gradient: ``exponent * input**(exponent - 1)`` and ``out * log(input)``.
 
@@ -140,165 +156,214 @@ Example:
     >>> cr.pow(cr.tensor([1., 2., 3.]), 2)
     tensor([1., 4., 9.])
 )")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .compose([](const TensorList& in, const Attrs&) {
-      // The powers people write; each is one multiplication or root instead of exp and log.
-      const Tensor& exponent = in[1];
-      if (!exponent.impl()->weak) return Tensor();
-      const double p = item_double(exponent);
-      CR_CHECK(p >= 0 || is_floating(in[0].dtype()) || is_floating(exponent.dtype()),
-               "pow: integers cannot be raised to a negative integer power (got ", p,
-               "); convert the base to a float first");
-      if (is_floating(in[0].dtype())) {
-        if (p == 2) return OP(square)(in[0]);
-        if (p == 0.5) return OP(sqrt)(in[0]);
-        if (p == -1) return OP(reciprocal)(in[0]);
-      }
-      return Tensor();
-    })
-    .saves("input, exponent, out for exponent")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] {
-        const Tensor p = v.in(1);
-        return v.grad() * OP(where)(OP(eq)(p, 0.0), 0.0, p * OP(pow)(v.in(0), p - 1.0));
-      });
-      v.set(1, [&] {
-        const Tensor x = v.in(0);
-        const Tensor zero = OP(logical_and)(OP(eq)(x, 0.0), OP(ge)(v.in(1), 0.0));
-        return v.grad() * OP(where)(zero, 0.0, v.out() * OP(log)(x));
-      });
-    });
+        .pointwise(Pointwise::kArithmetic)
+        .inplace()
+        .compose([](const TensorList& in, const Attrs&) {
+          // The powers people write; each is one multiplication or root instead of exp and log.
+          const Tensor& exponent = in[1];
+          if (!exponent.impl()->weak) return Tensor();
+          const double p = item_double(exponent);
+          CR_CHECK(p >= 0 || is_floating(in[0].dtype()) || is_floating(exponent.dtype()),
+                   "pow: integers cannot be raised to a negative integer power (got ", p,
+                   "); convert the base to a float first");
+          if (is_floating(in[0].dtype())) {
+            if (p == 2) return OP(square)(in[0]);
+            if (p == 0.5) return OP(sqrt)(in[0]);
+            if (p == -1) return OP(reciprocal)(in[0]);
+          }
+          return Tensor();
+        })
+        .saves("input, exponent, out for exponent")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            const Tensor p = v.in(1);
+            return v.grad() * OP(where)(OP(eq)(p, 0.0), 0.0, p * OP(pow)(v.in(0), p - 1.0));
+          });
+          v.set(1, [&] {
+            const Tensor x = v.in(0);
+            const Tensor zero = OP(logical_and)(OP(eq)(x, 0.0), OP(ge)(v.in(1), 0.0));
+            return v.grad() * OP(where)(zero, 0.0, v.out() * OP(log)(x));
+          });
+        });
 
 const Row neg_row = Row("neg(Tensor input)")
-    .doc("Change the sign.\n\nExample:\n    >>> cr.neg(cr.tensor([1., -2.]))\n    tensor([-1.,  2.])\n")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .vjp([](Vjp& v) { v.set(0, [&] { return -v.grad(); }); });
+                        .doc(R"(Change the sign.
 
-const Row abs_row = Row("abs(Tensor input)")
-    .doc("Absolute value. Gradient: the sign, 0 at 0.\n\nExample:\n    >>> cr.abs(cr.tensor([1., -2.]))\n    tensor([1., 2.])\n")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .saves("input")
-    .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() * OP(sign)(v.in(0)); }); });
+Example:
+    >>> cr.neg(cr.tensor([1., -2.]))
+    tensor([-1.,  2.])
+)")
+                        .pointwise(Pointwise::kArithmetic)
+                        .inplace()
+                        .vjp([](Vjp& v) { v.set(0, [&] { return -v.grad(); }); });
+
+const Row abs_row =
+    Row("abs(Tensor input)")
+        .doc(R"(Absolute value. Gradient: the sign, 0 at 0.
+
+Example:
+    >>> cr.abs(cr.tensor([1., -2.]))
+    tensor([1., 2.])
+)")
+        .pointwise(Pointwise::kArithmetic)
+        .inplace()
+        .saves("input")
+        .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() * OP(sign)(v.in(0)); }); });
 
 const Row sign_row = Row("sign(Tensor input)")
-    .doc("-1, 0 or 1. Gradient: zero.\n\nExample:\n    >>> cr.sign(cr.tensor([3., -2., 0.]))\n    tensor([ 1., -1.,  0.])\n")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .vjp([](Vjp& v) { v.set(0, [&] { return v.zeros_like_input(0); }); });
+                         .doc(R"(-1, 0 or 1. Gradient: zero.
+
+Example:
+    >>> cr.sign(cr.tensor([3., -2., 0.]))
+    tensor([ 1., -1.,  0.])
+)")
+                         .pointwise(Pointwise::kArithmetic)
+                         .inplace()
+                         .vjp([](Vjp& v) { v.set(0, [&] { return v.zeros_like_input(0); }); });
 
 const Row square_row = Row("square(Tensor input)")
-    .doc("``input * input``.\n\nExample:\n    >>> cr.square(cr.tensor([3., -2.]))\n    tensor([9., 4.])\n")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .saves("input")
-    .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() * v.in(0) * 2.0; }); });
+                           .doc(R"(``input * input``.
+
+Example:
+    >>> cr.square(cr.tensor([3., -2.]))
+    tensor([9., 4.])
+)")
+                           .pointwise(Pointwise::kArithmetic)
+                           .inplace()
+                           .saves("input")
+                           .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() * v.in(0) * 2.0; }); });
 
 // Ties give half of the gradient to each side.
 Tensor winner(const Tensor& grad, const Tensor& wins, const Tensor& ties) {
   return masked(grad, wins) + masked(grad * 0.5, ties);
 }
 
-const Row maximum_row = Row("maximum(Operand input, Operand other)")
-    .doc(R"(Larger of two, element by element; NaN wins. Gradient: ties are split in half.
+const Row maximum_row =
+    Row("maximum(Operand input, Operand other)")
+        .doc(R"(Larger of two, element by element; NaN wins. Gradient: ties are split in half.
 
 Example:
     >>> cr.maximum(cr.tensor([1., 5.]), cr.tensor([3., 2.]))
     tensor([3., 5.])
 )")
-    .pointwise(Pointwise::kArithmetic)
-    .saves("input, other")
-    .vjp([](Vjp& v) {
-      const Tensor a = v.in(0), b = v.in(1), ties = OP(eq)(a, b);
-      v.set(0, [&] { return winner(v.grad(), OP(gt)(a, b), ties); });
-      v.set(1, [&] { return winner(v.grad(), OP(lt)(a, b), ties); });
-    });
+        .pointwise(Pointwise::kArithmetic)
+        .saves("input, other")
+        .vjp([](Vjp& v) {
+          const Tensor a = v.in(0), b = v.in(1), ties = OP(eq)(a, b);
+          v.set(0, [&] { return winner(v.grad(), OP(gt)(a, b), ties); });
+          v.set(1, [&] { return winner(v.grad(), OP(lt)(a, b), ties); });
+        });
 
-const Row minimum_row = Row("minimum(Operand input, Operand other)")
-    .doc(R"(Smaller of two, element by element; NaN wins. Gradient: ties are split in half.
+const Row minimum_row =
+    Row("minimum(Operand input, Operand other)")
+        .doc(R"(Smaller of two, element by element; NaN wins. Gradient: ties are split in half.
 
 Example:
     >>> cr.minimum(cr.tensor([1., 5.]), cr.tensor([3., 2.]))
     tensor([1., 2.])
 )")
-    .pointwise(Pointwise::kArithmetic)
-    .saves("input, other")
-    .vjp([](Vjp& v) {
-      const Tensor a = v.in(0), b = v.in(1), ties = OP(eq)(a, b);
-      v.set(0, [&] { return winner(v.grad(), OP(lt)(a, b), ties); });
-      v.set(1, [&] { return winner(v.grad(), OP(gt)(a, b), ties); });
-    });
+        .pointwise(Pointwise::kArithmetic)
+        .saves("input, other")
+        .vjp([](Vjp& v) {
+          const Tensor a = v.in(0), b = v.in(1), ties = OP(eq)(a, b);
+          v.set(0, [&] { return winner(v.grad(), OP(lt)(a, b), ties); });
+          v.set(1, [&] { return winner(v.grad(), OP(gt)(a, b), ties); });
+        });
 
-const Row copysign_row = Row("copysign(Operand input, Operand other)")
-    .doc("Magnitude of ``input`` with the sign of ``other``.\n\nExample:\n    >>> cr.copysign(cr.tensor([1., 2.]), cr.tensor([-1., 1.]))\n    tensor([-1.,  2.])\n")
-    .pointwise(Pointwise::kFloat).inplace()
-    .saves("input, other")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] { return v.grad() * OP(copysign)(OP(sign)(v.in(0)), OP(sign)(v.in(0)) * OP(copysign)(1.0, v.in(1))); });
-      v.set(1, [&] { return v.zeros_like_input(1); });
-    });
+const Row copysign_row =
+    Row("copysign(Operand input, Operand other)")
+        .doc(R"(Magnitude of ``input`` with the sign of ``other``.
+
+Example:
+    >>> cr.copysign(cr.tensor([1., 2.]), cr.tensor([-1., 1.]))
+    tensor([-1.,  2.])
+)")
+        .pointwise(Pointwise::kFloat)
+        .inplace()
+        .saves("input, other")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            return v.grad() *
+                   OP(copysign)(OP(sign)(v.in(0)), OP(sign)(v.in(0)) * OP(copysign)(1.0, v.in(1)));
+          });
+          v.set(1, [&] { return v.zeros_like_input(1); });
+        });
 
 const Row lerp_row = Row("lerp(Tensor input, Tensor end, Operand weight)")
-    .doc(R"(Linear interpolation: ``input + weight * (end - input)``.
+                         .doc(R"(Linear interpolation: ``input + weight * (end - input)``.
 
 Example:
     >>> cr.lerp(cr.tensor([0., 0.]), cr.tensor([10., 20.]), 0.5)
     tensor([ 5., 10.])
 )")
-    .pointwise(Pointwise::kFloat).inplace()
-    .saves("input for weight, end for weight, weight")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] { return v.grad() * (1.0 - v.in(2)); });
-      v.set(1, [&] { return v.grad() * v.in(2); });
-      v.set(2, [&] { return v.grad() * (v.in(1) - v.in(0)); });
-    });
+                         .pointwise(Pointwise::kFloat)
+                         .inplace()
+                         .saves("input for weight, end for weight, weight")
+                         .vjp([](Vjp& v) {
+                           v.set(0, [&] { return v.grad() * (1.0 - v.in(2)); });
+                           v.set(1, [&] { return v.grad() * v.in(2); });
+                           v.set(2, [&] { return v.grad() * (v.in(1) - v.in(0)); });
+                         });
 
-const Row addcmul_row = Row("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, float value=1)")
-    .doc(R"(``input + value * tensor1 * tensor2``.
+const Row addcmul_row =
+    Row("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, float value=1)")
+        .doc(R"(``input + value * tensor1 * tensor2``.
 
 Example:
     >>> cr.addcmul(cr.tensor([1.]), cr.tensor([2.]), cr.tensor([3.]), value=10)
     tensor([61.])
 )")
-    .pointwise(Pointwise::kFloat).inplace()
-    .saves("tensor1 for tensor2, tensor2 for tensor1")
-    .vjp([](Vjp& v) {
-      const double value = v.attrs().f(0);
-      v.set(0, v.grad());
-      v.set(1, [&] { return v.grad() * v.in(2) * value; });
-      v.set(2, [&] { return v.grad() * v.in(1) * value; });
-    });
+        .pointwise(Pointwise::kFloat)
+        .inplace()
+        .saves("tensor1 for tensor2, tensor2 for tensor1")
+        .vjp([](Vjp& v) {
+          const double value = v.attrs().f(0);
+          v.set(0, v.grad());
+          v.set(1, [&] { return v.grad() * v.in(2) * value; });
+          v.set(2, [&] { return v.grad() * v.in(1) * value; });
+        });
 
-const Row addcdiv_row = Row("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, float value=1)")
-    .doc(R"(``input + value * tensor1 / tensor2``.
+const Row addcdiv_row =
+    Row("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, float value=1)")
+        .doc(R"(``input + value * tensor1 / tensor2``.
 
 Example:
     >>> cr.addcdiv(cr.tensor([1.]), cr.tensor([6.]), cr.tensor([3.]), value=10)
     tensor([21.])
 )")
-    .pointwise(Pointwise::kFloat).inplace()
-    .saves("tensor1 for tensor2, tensor2")
-    .vjp([](Vjp& v) {
-      const double value = v.attrs().f(0);
-      v.set(0, v.grad());
-      v.set(1, [&] { return v.grad() * value / v.in(2); });
-      v.set(2, [&] { return v.grad() * (-value) * v.in(1) / (v.in(2) * v.in(2)); });
-    });
+        .pointwise(Pointwise::kFloat)
+        .inplace()
+        .saves("tensor1 for tensor2, tensor2")
+        .vjp([](Vjp& v) {
+          const double value = v.attrs().f(0);
+          v.set(0, v.grad());
+          v.set(1, [&] { return v.grad() * value / v.in(2); });
+          v.set(2, [&] { return v.grad() * (-value) * v.in(1) / (v.in(2) * v.in(2)); });
+        });
 
 // ---------------------------------------------------------------- limits and selection
 
-const Row clamp_between_row = Row("_clamp(Tensor input, Operand min, Operand max)")
-    .doc("Kernel row of ``clamp`` with both limits.")
-    .pointwise(Pointwise::kArithmetic).inplace()
-    .saves("input, min, max")
-    .vjp([](Vjp& v) {
-      const Tensor x = v.in(0), low = v.in(1), high = v.in(2);
-      v.set(0, [&] {
-        return masked(v.grad(), OP(logical_and)(OP(ge)(x, low), OP(le)(x, high)));
-      });
-      v.set(1, [&] { return masked(v.grad(), OP(logical_and)(OP(lt)(x, low), OP(lt)(low, high))); });
-      v.set(2, [&] { return masked(v.grad(), OP(logical_or)(OP(gt)(x, high), OP(ge)(low, high))); });
-    });
+const Row clamp_between_row =
+    Row("_clamp(Tensor input, Operand min, Operand max)")
+        .doc("Kernel row of ``clamp`` with both limits.")
+        .pointwise(Pointwise::kArithmetic)
+        .inplace()
+        .saves("input, min, max")
+        .vjp([](Vjp& v) {
+          const Tensor x = v.in(0), low = v.in(1), high = v.in(2);
+          v.set(0,
+                [&] { return masked(v.grad(), OP(logical_and)(OP(ge)(x, low), OP(le)(x, high))); });
+          v.set(1, [&] {
+            return masked(v.grad(), OP(logical_and)(OP(lt)(x, low), OP(lt)(low, high)));
+          });
+          v.set(2, [&] {
+            return masked(v.grad(), OP(logical_or)(OP(gt)(x, high), OP(ge)(low, high)));
+          });
+        });
 
-const Row clamp_row = Row("clamp(Tensor input, Operand? min=None, Operand? max=None)")
-    .doc(R"(Limit to ``[min, max]``; a missing limit is open. NaN stays NaN.
+const Row clamp_row =
+    Row("clamp(Tensor input, Operand? min=None, Operand? max=None)")
+        .doc(R"(Limit to ``[min, max]``; a missing limit is open. NaN stays NaN.
 
 Gradient: 1 inside the limits (both included), 0 outside.
 
@@ -309,36 +374,41 @@ Example:
     >>> cr.clamp(cr.tensor([-2., 0.5, 3.]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])
 )")
-    .inplace()
-    .compose([](const TensorList& in, const Attrs&) {
-      const Tensor &x = in[0], &low = in[1], &high = in[2];
-      CR_CHECK(low || high, "clamp: needs min, max or both (got neither)");
-      if (low && high) return OP(_clamp)(x, low, high);
-      return low ? OP(where)(OP(lt)(x, low), low, x) : OP(where)(OP(gt)(x, high), high, x);
-    });
+        .inplace()
+        .compose([](const TensorList& in, const Attrs&) {
+          const Tensor &x = in[0], &low = in[1], &high = in[2];
+          CR_CHECK(low || high, "clamp: needs min, max or both (got neither)");
+          if (low && high) return OP(_clamp)(x, low, high);
+          return low ? OP(where)(OP(lt)(x, low), low, x) : OP(where)(OP(gt)(x, high), high, x);
+        });
 
-const Row where_row = Row("where(Tensor condition, Operand input, Operand other)")
-    .doc(R"(``input`` where the bool ``condition`` holds, ``other`` elsewhere, with broadcasting.
+const Row where_row =
+    Row("where(Tensor condition, Operand input, Operand other)")
+        .doc(
+            R"(``input`` where the bool ``condition`` holds, ``other`` elsewhere, with broadcasting.
 
 Example:
     >>> x = cr.tensor([-1., 2.])
     >>> cr.where(x > 0, x, 0.0)
     tensor([0., 2.])
 )")
-    .pointwise(Pointwise::kSelect)
-    .saves("condition")
-    .vjp([](Vjp& v) {
-      v.set(1, [&] { return OP(where)(v.in(0), v.grad(), 0.0); });
-      v.set(2, [&] { return OP(where)(v.in(0), 0.0, v.grad()); });
-    });
+        .pointwise(Pointwise::kSelect)
+        .saves("condition")
+        .vjp([](Vjp& v) {
+          v.set(1, [&] { return OP(where)(v.in(0), v.grad(), 0.0); });
+          v.set(2, [&] { return OP(where)(v.in(0), 0.0, v.grad()); });
+        });
 
 // ---------------------------------------------------------------- comparison and logic
 
-#define CR_COMPARE(op, symbol)                                                              \
-  const Row op##_row = Row(#op "(Operand input, Operand other)")                            \
-      .doc("``input " symbol " other`` element by element, as bool.\n\nExample:\n"          \
-           "    >>> (cr.tensor([1, 2]) " symbol " 2).dtype\n    chainrule.bool\n")          \
-      .pointwise(Pointwise::kCompare).inplace();
+#define CR_COMPARE(op, symbol)                                                         \
+  const Row op##_row =                                                                 \
+      Row(#op "(Operand input, Operand other)")                                        \
+          .doc("``input " symbol                                                       \
+               " other`` element by element, as bool.\n\nExample:\n"                   \
+               "    >>> (cr.tensor([1, 2]) " symbol " 2).dtype\n    chainrule.bool\n") \
+          .pointwise(Pointwise::kCompare)                                              \
+          .inplace();
 CR_COMPARE(eq, "==")
 CR_COMPARE(ne, "!=")
 CR_COMPARE(lt, "<")
@@ -348,46 +418,123 @@ CR_COMPARE(ge, ">=")
 #undef CR_COMPARE
 
 const Row logical_and_row = Row("logical_and(Operand input, Operand other)")
-    .doc("True where both are nonzero.\n\nExample:\n    >>> cr.logical_and(cr.tensor([0, 1]), cr.tensor([1, 1]))\n    tensor([False,  True])\n")
-    .pointwise(Pointwise::kLogical).inplace();
+                                .doc(R"(True where both are nonzero.
+
+Example:
+    >>> cr.logical_and(cr.tensor([0, 1]), cr.tensor([1, 1]))
+    tensor([False,  True])
+)")
+                                .pointwise(Pointwise::kLogical)
+                                .inplace();
 const Row logical_or_row = Row("logical_or(Operand input, Operand other)")
-    .doc("True where either is nonzero.\n\nExample:\n    >>> cr.logical_or(cr.tensor([0, 1]), cr.tensor([0, 0]))\n    tensor([False,  True])\n")
-    .pointwise(Pointwise::kLogical).inplace();
+                               .doc(R"(True where either is nonzero.
+
+Example:
+    >>> cr.logical_or(cr.tensor([0, 1]), cr.tensor([0, 0]))
+    tensor([False,  True])
+)")
+                               .pointwise(Pointwise::kLogical)
+                               .inplace();
 const Row logical_xor_row = Row("logical_xor(Operand input, Operand other)")
-    .doc("True where exactly one is nonzero.\n\nExample:\n    >>> cr.logical_xor(cr.tensor([0, 1]), cr.tensor([1, 1]))\n    tensor([ True, False])\n")
-    .pointwise(Pointwise::kLogical).inplace();
+                                .doc(R"(True where exactly one is nonzero.
+
+Example:
+    >>> cr.logical_xor(cr.tensor([0, 1]), cr.tensor([1, 1]))
+    tensor([ True, False])
+)")
+                                .pointwise(Pointwise::kLogical)
+                                .inplace();
 const Row logical_not_row = Row("logical_not(Tensor input)")
-    .doc("True where zero.\n\nExample:\n    >>> cr.logical_not(cr.tensor([0, 1]))\n    tensor([ True, False])\n")
-    .pointwise(Pointwise::kLogical).inplace();
+                                .doc(R"(True where zero.
+
+Example:
+    >>> cr.logical_not(cr.tensor([0, 1]))
+    tensor([ True, False])
+)")
+                                .pointwise(Pointwise::kLogical)
+                                .inplace();
 
 const Row bitwise_and_row = Row("bitwise_and(Operand input, Operand other)")
-    .doc("Bitwise and of integers; logical and of bools.\n\nExample:\n    >>> cr.bitwise_and(cr.tensor([6]), 3)\n    tensor([2])\n")
-    .pointwise(Pointwise::kInteger).inplace();
+                                .doc(R"(Bitwise and of integers; logical and of bools.
+
+Example:
+    >>> cr.bitwise_and(cr.tensor([6]), 3)
+    tensor([2])
+)")
+                                .pointwise(Pointwise::kInteger)
+                                .inplace();
 const Row bitwise_or_row = Row("bitwise_or(Operand input, Operand other)")
-    .doc("Bitwise or of integers; logical or of bools.\n\nExample:\n    >>> cr.bitwise_or(cr.tensor([6]), 3)\n    tensor([7])\n")
-    .pointwise(Pointwise::kInteger).inplace();
-const Row bitwise_xor_row = Row("bitwise_xor(Operand input, Operand other)")
-    .doc("Bitwise exclusive or of integers; of bools, whether they differ.\n\nExample:\n    >>> cr.bitwise_xor(cr.tensor([6]), 3)\n    tensor([5])\n")
-    .pointwise(Pointwise::kInteger).inplace();
+                               .doc(R"(Bitwise or of integers; logical or of bools.
+
+Example:
+    >>> cr.bitwise_or(cr.tensor([6]), 3)
+    tensor([7])
+)")
+                               .pointwise(Pointwise::kInteger)
+                               .inplace();
+const Row bitwise_xor_row =
+    Row("bitwise_xor(Operand input, Operand other)")
+        .doc(R"(Bitwise exclusive or of integers; of bools, whether they differ.
+
+Example:
+    >>> cr.bitwise_xor(cr.tensor([6]), 3)
+    tensor([5])
+)")
+        .pointwise(Pointwise::kInteger)
+        .inplace();
 const Row bitwise_not_row = Row("bitwise_not(Tensor input)")
-    .doc("All bits flipped; of bools, the negation.\n\nExample:\n    >>> cr.bitwise_not(cr.tensor([0, 5]))\n    tensor([-1, -6])\n")
-    .pointwise(Pointwise::kInteger).inplace();
-const Row left_shift_row = Row("bitwise_left_shift(Operand input, Operand other)")
-    .doc("``input * 2**other`` on integers; a shift by the width or more gives 0.\n\nExample:\n    >>> cr.bitwise_left_shift(cr.tensor([1, 3]), 2)\n    tensor([ 4, 12])\n")
-    .pointwise(Pointwise::kInteger).inplace();
+                                .doc(R"(All bits flipped; of bools, the negation.
+
+Example:
+    >>> cr.bitwise_not(cr.tensor([0, 5]))
+    tensor([-1, -6])
+)")
+                                .pointwise(Pointwise::kInteger)
+                                .inplace();
+const Row left_shift_row =
+    Row("bitwise_left_shift(Operand input, Operand other)")
+        .doc(R"(``input * 2**other`` on integers; a shift by the width or more gives 0.
+
+Example:
+    >>> cr.bitwise_left_shift(cr.tensor([1, 3]), 2)
+    tensor([ 4, 12])
+)")
+        .pointwise(Pointwise::kInteger)
+        .inplace();
 const Row right_shift_row = Row("bitwise_right_shift(Operand input, Operand other)")
-    .doc("``floor(input / 2**other)`` on integers.\n\nExample:\n    >>> cr.bitwise_right_shift(cr.tensor([4, 13]), 2)\n    tensor([1, 3])\n")
-    .pointwise(Pointwise::kInteger).inplace();
+                                .doc(R"(``floor(input / 2**other)`` on integers.
+
+Example:
+    >>> cr.bitwise_right_shift(cr.tensor([4, 13]), 2)
+    tensor([1, 3])
+)")
+                                .pointwise(Pointwise::kInteger)
+                                .inplace();
 
 const Row isnan_row = Row("isnan(Tensor input)")
-    .doc("True where not a number.\n\nExample:\n    >>> cr.isnan(cr.tensor([1., float('nan')]))\n    tensor([False,  True])\n")
-    .pointwise(Pointwise::kPredicate);
+                          .doc(R"(True where not a number.
+
+Example:
+    >>> cr.isnan(cr.tensor([1., float('nan')]))
+    tensor([False,  True])
+)")
+                          .pointwise(Pointwise::kPredicate);
 const Row isinf_row = Row("isinf(Tensor input)")
-    .doc("True where plus or minus infinity.\n\nExample:\n    >>> cr.isinf(cr.tensor([1., float('inf')]))\n    tensor([False,  True])\n")
-    .pointwise(Pointwise::kPredicate);
+                          .doc(R"(True where plus or minus infinity.
+
+Example:
+    >>> cr.isinf(cr.tensor([1., float('inf')]))
+    tensor([False,  True])
+)")
+                          .pointwise(Pointwise::kPredicate);
 const Row isfinite_row = Row("isfinite(Tensor input)")
-    .doc("True where neither infinite nor NaN.\n\nExample:\n    >>> cr.isfinite(cr.tensor([1., float('inf')]))\n    tensor([ True, False])\n")
-    .pointwise(Pointwise::kPredicate);
+                             .doc(R"(True where neither infinite nor NaN.
+
+Example:
+    >>> cr.isfinite(cr.tensor([1., float('inf')]))
+    tensor([ True, False])
+)")
+                             .pointwise(Pointwise::kPredicate);
 
 }  // namespace
 }  // namespace cr

@@ -195,7 +195,8 @@ const Row conv_row =
         .vjp([](Vjp& v) {
           v.set(0, [&] { return input_grad(v, 0, v.grad(), v.in(1), spatial(v.in_shape(0))); });
           v.set(1, [&] { return weight_grad(v, 0, v.in(0), v.grad(), spatial(v.in_shape(1))); });
-          if (v.inputs() > 2) v.set(2, [&] { return OP(sum)(v.grad(), Dims{0, 2, 3}); });
+          // Pixels first: they are neighbours in memory.
+      v.set(2, [&] { return OP(sum)(OP(sum)(v.grad(), Dims{2, 3}), Dims{0}); });
         });
 
 const Row input_grad_row =

@@ -102,6 +102,25 @@ void dot_rows(int64_t rows, int64_t taps, int64_t n, const T* a, const T* b, int
   }
 }
 
+// Copies `rows` rows of `length` pixels from each image, one behind the other; returns the end.
+// Whole vectors, front to back: what spills over is overwritten.
+template <class T>
+__attribute__((noinline)) T* gather_image_rows(T* out, const T* image, int64_t images,
+                                               int64_t image_size, int64_t rows, int64_t length,
+                                               int64_t pitch) {
+  for (int64_t i = 0; i < images; ++i, image += image_size) {
+    const T* in = image;
+    if (length <= kLanes<T>) {
+      for (int64_t y = 0; y < rows; ++y, in += pitch, out += length) store(out, load(in));
+    } else {
+      for (int64_t y = 0; y < rows; ++y, in += pitch, out += length) {
+        for (int64_t x = 0; x < length; x += kLanes<T>) store(out + x, load(in + x));
+      }
+    }
+  }
+  return out;
+}
+
 template <class T>
 void weight_grad(const WeightGradient& p, int64_t u, const T* input, const T* end, const T* grad,
                  const T* grad_end, T* partial, T* workspace) {
@@ -140,18 +159,12 @@ void weight_grad(const WeightGradient& p, int64_t u, const T* input, const T* en
         split_image(to, in, end, p.h, p.w, row, p.tile_rows + p.h.halo, p.pitch, T(0));
       }
     }
-    const bool merged = p.pitch == s.out_width;
+    const bool merged = p.pitch == s.out_width;  // rows follow each other without a gap
     const int64_t line = merged ? image_pixels : s.out_width;
     for (int64_t k = 0; k < taps; ++k) {
-      T* line_to = pixels + k * p.tile_pixels;
-      const T* from = buffer + p.taps[k].pixel;
-      for (int64_t i = 0; i < images; ++i, from += image_size) {
-        const T* in = from;
-        for (int64_t x = 0; x < image_pixels; x += line, in += p.pitch, line_to += line) {
-          copy_pixels(line_to, in, line);
-        }
-      }
-      fill_row(line_to, 0, padded - count, T(0));
+      T* row_to = gather_image_rows(pixels + k * p.tile_pixels, buffer + p.taps[k].pixel, images,
+                                    image_size, image_pixels / line, line, p.pitch);
+      fill_row(row_to, 0, padded - count, T(0));
     }
     const T* g = grad + (image * s.out_channels + group * rows) * grad_plane + row * s.out_width;
     for (int64_t o = 0; o < rows; ++o) {

@@ -22,8 +22,9 @@ Tensor contiguous_copy(const Tensor& tensor) {
 
 namespace {
 
-const Row to_row = Row("to(Tensor input, dtype dtype)")
-    .doc(R"(Convert to another dtype; the tensor itself when it has it.
+const Row to_row =
+    Row("to(Tensor input, dtype dtype)")
+        .doc(R"(Convert to another dtype; the tensor itself when it has it.
 
 Floats become integers by truncation; any nonzero value becomes True.
 
@@ -31,51 +32,62 @@ Example:
     >>> cr.to(cr.tensor([1.5, -1.5]), cr.int64)
     tensor([ 1, -1])
 )")
-    .function_only()
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      return in[0].dtype() == attrs.dtype(0) ? in[0] : Tensor();
-    })
-    .infer([](Call& call) { call.set_output(0, call.in[0].shape(), call.attrs.dtype(0)); })
-    .launch([](Call& call) { copy_into(call.out[0], call.in[0]); })
-    .vjp([](Vjp& v) { v.set(0, v.grad()); });
+        .function_only()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return in[0].dtype() == attrs.dtype(0) ? in[0] : Tensor();
+        })
+        .infer([](Call& call) { call.set_output(0, call.in[0].shape(), call.attrs.dtype(0)); })
+        .launch([](Call& call) { copy_into(call.out[0], call.in[0]); })
+        .vjp([](Vjp& v) { v.set(0, v.grad()); });
 
-const Row clone_row = Row("clone(Tensor input)")
-    .doc(R"(Copy into new memory, row-major. The gradient flows to ``input``.
+const Row clone_row =
+    Row("clone(Tensor input)")
+        .doc(R"(Copy into new memory, row-major. The gradient flows to ``input``.
 
 Example:
     >>> cr.clone(cr.tensor([1., 2.]))
     tensor([1., 2.])
 )")
-    .infer([](Call& call) { call.set_output(0, call.in[0].shape(), call.in[0].dtype()); })
-    .launch([](Call& call) { copy_into(call.out[0], call.in[0]); })
-    .vjp([](Vjp& v) { v.set(0, v.grad()); });
+        .infer([](Call& call) { call.set_output(0, call.in[0].shape(), call.in[0].dtype()); })
+        .launch([](Call& call) { copy_into(call.out[0], call.in[0]); })
+        .vjp([](Vjp& v) { v.set(0, v.grad()); });
 
-const Row contiguous_row = Row("contiguous(Tensor input)")
-    .doc(R"(The tensor itself when its memory is row-major, else a row-major copy.
+const Row contiguous_row =
+    Row("contiguous(Tensor input)")
+        .doc(R"(The tensor itself when its memory is row-major, else a row-major copy.
 
 Example:
     >>> cr.ones(2, 3).t().contiguous().is_contiguous()
     True
 )")
-    .compose([](const TensorList& in, const Attrs&) {
-      return in[0].contiguous() ? in[0] : OP(clone)(in[0]);
-    });
+        .compose([](const TensorList& in, const Attrs&) {
+          return in[0].contiguous() ? in[0] : OP(clone)(in[0]);
+        });
 
 // `input` overwritten by `source`: exists for its in-place form, Tensor.copy_.
-const Row copy_row = Row("copy(Tensor input, Operand source)")
-    .doc("Values of ``source``, broadcast and converted to the shape and dtype of ``input``.\n\nExample:\n    >>> cr.zeros(2).copy_(cr.tensor([1., 2.]))\n    tensor([1., 2.])\n")
-    .inplace().strided_output().broadcasts().function_only()
-    .infer([](Call& call) {
-      const Tensor &input = call.in[0], &source = call.in[1];
-      CR_CHECK(broadcastable_to(source.shape(), input.shape()), "copy_: source of shape ",
-               source.shape(), " does not broadcast to ", input.shape());
-      call.set_output(0, input.shape(), input.dtype());
-    })
-    .launch([](Call& call) { copy_into(call.out[0], call.in[1]); })
-    .vjp([](Vjp& v) {
-      v.set(0, [&] { return v.zeros_like_input(0); });
-      v.set(1, v.grad());
-    });
+const Row copy_row =
+    Row("copy(Tensor input, Operand source)")
+        .doc(R"(Values of ``source``, broadcast and converted to the shape and dtype of ``input``.
+
+Example:
+    >>> cr.zeros(2).copy_(cr.tensor([1., 2.]))
+    tensor([1., 2.])
+)")
+        .inplace()
+        .strided_output()
+        .broadcasts()
+        .function_only()
+        .infer([](Call& call) {
+          const Tensor &input = call.in[0], &source = call.in[1];
+          CR_CHECK(broadcastable_to(source.shape(), input.shape()), "copy_: source of shape ",
+                   source.shape(), " does not broadcast to ", input.shape());
+          call.set_output(0, input.shape(), input.dtype());
+        })
+        .launch([](Call& call) { copy_into(call.out[0], call.in[1]); })
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return v.zeros_like_input(0); });
+          v.set(1, v.grad());
+        });
 
 // ---------------------------------------------------------------- from nothing
 
@@ -90,125 +102,174 @@ void infer_shape(Call& call) {
 }
 
 const Row empty_row = Row("empty(int... size, *, dtype? dtype=None)")
-    .doc("Tensor with uninitialised memory.\n\nExample:\n    >>> cr.empty(2, 3).shape\n    (2, 3)\n")
-    .infer(infer_shape)
-    .launch([](Call&) {});
+                          .doc(R"(Tensor with uninitialised memory.
 
-const Row zeros_row = Row("zeros(int... size, *, dtype? dtype=None)")
-    .doc("Tensor filled with 0.\n\nExample:\n    >>> cr.zeros(2)\n    tensor([0., 0.])\n")
-    .infer(infer_shape)
-    .launch([](Call& call) {
-      char* data = call.out[0].data();
-      parallel(call.out[0].nbytes(), 1 << 20, [&](int64_t begin, int64_t end, int) {
-        __builtin_memset(data + begin, 0, static_cast<size_t>(end - begin));
-      });
-    });
+Example:
+    >>> cr.empty(2, 3).shape
+    (2, 3)
+)")
+                          .infer(infer_shape)
+                          .launch([](Call&) {});
 
-const Row ones_row = Row("ones(int... size, *, dtype? dtype=None)")
-    .doc("Tensor filled with 1.\n\nExample:\n    >>> cr.ones(2)\n    tensor([1., 1.])\n")
-    .compose([](const TensorList&, const Attrs& attrs) {
-      return OP(full)(attrs.ints(0), int64_t{1}, attrs.dtype(1, default_dtype()));
-    });
+const Row zeros_row =
+    Row("zeros(int... size, *, dtype? dtype=None)")
+        .doc(R"(Tensor filled with 0.
+
+Example:
+    >>> cr.zeros(2)
+    tensor([0., 0.])
+)")
+        .infer(infer_shape)
+        .launch([](Call& call) {
+          char* data = call.out[0].data();
+          parallel(call.out[0].nbytes(), 1 << 20, [&](int64_t begin, int64_t end, int) {
+            __builtin_memset(data + begin, 0, static_cast<size_t>(end - begin));
+          });
+        });
+
+const Row ones_row =
+    Row("ones(int... size, *, dtype? dtype=None)")
+        .doc(R"(Tensor filled with 1.
+
+Example:
+    >>> cr.ones(2)
+    tensor([1., 1.])
+)")
+        .compose([](const TensorList&, const Attrs& attrs) {
+          return OP(full)(attrs.ints(0), int64_t{1}, attrs.dtype(1, default_dtype()));
+        });
 
 // The one number that a fill writes.
 void check_fill_value(const char* op, const Tensor& value, DType dtype) {
-  CR_CHECK(value.numel() == 1, op, ": the value must be one number (got shape ", value.shape(), ")");
+  CR_CHECK(value.numel() == 1, op, ": the value must be one number (got shape ", value.shape(),
+           ")");
   CR_CHECK(!is_integral(dtype) || !is_floating(value.dtype()) || std::isfinite(item_double(value)),
            op, ": ", item_double(value), " has no value in ", dtype);
 }
 
-const Row full_row = Row("full(int[] size, Operand fill_value, *, dtype? dtype=None)")
-    .doc("Tensor filled with one value, whose type it takes when no dtype is given.\n\nExample:\n    >>> cr.full((2,), 7)\n    tensor([7, 7])\n")
-    .infer([](Call& call) {
-      const DType dtype = value_type(call.in[0], call.attrs.dtype(1));
-      check_fill_value("full", call.in[0], dtype);
-      call.set_output(0, call.attrs.ints(0), dtype);
-    })
-    .launch([](Call& call) {
-      copy_into(call.out[0], call.in[0].alias(Dims{}, Dims{}, 0));
-    })
-    .vjp([](Vjp& v) { v.set(0, [&] { return OP(reshape)(OP(sum)(v.grad()), v.in_shape(0)); }); });
+const Row full_row =
+    Row("full(int[] size, Operand fill_value, *, dtype? dtype=None)")
+        .doc(R"(Tensor filled with one value, whose type it takes when no dtype is given.
 
-const Row fill_row = Row("fill(Tensor input, Operand value)")
-    .doc("A tensor of the shape and dtype of ``input`` filled with ``value``.\n\nExample:\n    >>> cr.zeros(2).fill_(3)\n    tensor([3., 3.])\n")
-    .inplace().strided_output()
-    .infer([](Call& call) {
-      check_fill_value("fill", call.in[1], call.in[0].dtype());
-      call.set_output(0, call.in[0].shape(), call.in[0].dtype());
-    })
-    .launch([](Call& call) { copy_into(call.out[0], call.in[1].alias(Dims{}, Dims{}, 0)); })
-    .vjp([](Vjp& v) {
-      v.set(0, [&] { return v.zeros_like_input(0); });
-      v.set(1, [&] { return OP(reshape)(OP(sum)(v.grad()), v.in_shape(1)); });
-    });
+Example:
+    >>> cr.full((2,), 7)
+    tensor([7, 7])
+)")
+        .infer([](Call& call) {
+          const DType dtype = value_type(call.in[0], call.attrs.dtype(1));
+          check_fill_value("full", call.in[0], dtype);
+          call.set_output(0, call.attrs.ints(0), dtype);
+        })
+        .launch([](Call& call) { copy_into(call.out[0], call.in[0].alias(Dims{}, Dims{}, 0)); })
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return OP(reshape)(OP(sum)(v.grad()), v.in_shape(0)); });
+        });
 
-const Row zero_row = Row("zero(Tensor input)")
-    .doc("Zeros of the shape and dtype of ``input``.\n\nExample:\n    >>> cr.ones(2).zero_()\n    tensor([0., 0.])\n")
-    .inplace().function_only()
-    .compose([](const TensorList& in, const Attrs&) { return OP(fill)(in[0], int64_t{0}); });
+const Row fill_row =
+    Row("fill(Tensor input, Operand value)")
+        .doc(R"(A tensor of the shape and dtype of ``input`` filled with ``value``.
 
-#define CR_LIKE(name)                                                                          \
-  const Row name##_like_row = Row(#name "_like(Tensor input, *, dtype? dtype=None)")          \
-      .doc("Like ``" #name "`` with the shape and dtype of ``input``.\n\nExample:\n"          \
-           "    >>> cr." #name "_like(cr.tensor([1., 2.])).shape\n    (2,)\n")               \
-      .function_only()                                                                         \
-      .compose([](const TensorList& in, const Attrs& attrs) {                                  \
-        return OP(name)(in[0].shape(), attrs.dtype(0, in[0].dtype()));                         \
-      });
+Example:
+    >>> cr.zeros(2).fill_(3)
+    tensor([3., 3.])
+)")
+        .inplace()
+        .strided_output()
+        .infer([](Call& call) {
+          check_fill_value("fill", call.in[1], call.in[0].dtype());
+          call.set_output(0, call.in[0].shape(), call.in[0].dtype());
+        })
+        .launch([](Call& call) { copy_into(call.out[0], call.in[1].alias(Dims{}, Dims{}, 0)); })
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return v.zeros_like_input(0); });
+          v.set(1, [&] { return OP(reshape)(OP(sum)(v.grad()), v.in_shape(1)); });
+        });
+
+const Row zero_row =
+    Row("zero(Tensor input)")
+        .doc(R"(Zeros of the shape and dtype of ``input``.
+
+Example:
+    >>> cr.ones(2).zero_()
+    tensor([0., 0.])
+)")
+        .inplace()
+        .function_only()
+        .compose([](const TensorList& in, const Attrs&) { return OP(fill)(in[0], int64_t{0}); });
+
+#define CR_LIKE(name)                                                              \
+  const Row name##_like_row =                                                      \
+      Row(#name "_like(Tensor input, *, dtype? dtype=None)")                       \
+          .doc("Like ``" #name                                                     \
+               "`` with the shape and dtype of ``input``.\n\nExample:\n"           \
+               "    >>> cr." #name "_like(cr.tensor([1., 2.])).shape\n    (2,)\n") \
+          .function_only()                                                         \
+          .compose([](const TensorList& in, const Attrs& attrs) {                  \
+            return OP(name)(in[0].shape(), attrs.dtype(0, in[0].dtype()));         \
+          });
 CR_LIKE(empty)
 CR_LIKE(zeros)
 CR_LIKE(ones)
 #undef CR_LIKE
 
-const Row full_like_row = Row("full_like(Tensor input, Operand fill_value, *, dtype? dtype=None)")
-    .doc("Filled with one value, with the shape and dtype of ``input``.\n\nExample:\n    >>> cr.full_like(cr.tensor([1., 2.]), 5)\n    tensor([5., 5.])\n")
-    .function_only()
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      return OP(full)(in[0].shape(), in[1], attrs.dtype(0, in[0].dtype()));
-    });
+const Row full_like_row =
+    Row("full_like(Tensor input, Operand fill_value, *, dtype? dtype=None)")
+        .doc(R"(Filled with one value, with the shape and dtype of ``input``.
+
+Example:
+    >>> cr.full_like(cr.tensor([1., 2.]), 5)
+    tensor([5., 5.])
+)")
+        .function_only()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return OP(full)(in[0].shape(), in[1], attrs.dtype(0, in[0].dtype()));
+        });
 
 // start + i * step, each element from the formula so that no error accumulates.
-const Row arange_row = Row("_arange(Operand start, Operand step, int length, dtype dtype)")
-    .doc("Kernel row of ``arange``.")
-    .infer([](Call& call) {
-      call.set_output(0, {call.attrs.i(0)}, call.attrs.dtype(1));
-    })
-    .launch([](Call& call) {
-      const int64_t n = call.attrs.i(0);
-      const bool whole = !is_floating(call.in[0].dtype()) && !is_floating(call.in[1].dtype());
-      dispatch(call.out[0].dtype(), [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        T* out = call.out[0].data<T>();
-        if (whole) {
-          const int64_t start = item_int(call.in[0]), step = item_int(call.in[1]);
-          for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(start + i * step);
-        } else {
-          const double start = item_double(call.in[0]), step = item_double(call.in[1]);
-          for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(start + static_cast<double>(i) * step);
-        }
-      });
-    });
+const Row arange_row =
+    Row("_arange(Operand start, Operand step, int length, dtype dtype)")
+        .doc("Kernel row of ``arange``.")
+        .infer([](Call& call) { call.set_output(0, {call.attrs.i(0)}, call.attrs.dtype(1)); })
+        .launch([](Call& call) {
+          const int64_t n = call.attrs.i(0);
+          const bool whole = !is_floating(call.in[0].dtype()) && !is_floating(call.in[1].dtype());
+          dispatch(call.out[0].dtype(), [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            T* out = call.out[0].data<T>();
+            if (whole) {
+              const int64_t start = item_int(call.in[0]), step = item_int(call.in[1]);
+              for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(start + i * step);
+            } else {
+              const double start = item_double(call.in[0]), step = item_double(call.in[1]);
+              for (int64_t i = 0; i < n; ++i)
+                out[i] = static_cast<T>(start + static_cast<double>(i) * step);
+            }
+          });
+        });
 
-const Row linspace_row = Row("_linspace(float start, float end, int steps, dtype dtype)")
-    .doc("Kernel row of ``linspace``.")
-    .infer([](Call& call) {
-      CR_CHECK(call.attrs.i(2) >= 0, "linspace: steps must be 0 or more (got ", call.attrs.i(2), ")");
-      call.set_output(0, {call.attrs.i(2)}, call.attrs.dtype(3));
-    })
-    .launch([](Call& call) {
-      const double start = call.attrs.f(0), end = call.attrs.f(1);
-      const int64_t n = call.attrs.i(2);
-      const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
-      dispatch(call.out[0].dtype(), [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        T* out = call.out[0].data<T>();
-        // From both ends, so that the last element is exactly `end`.
-        for (int64_t i = 0; i < n; ++i) {
-          out[i] = static_cast<T>(i < (n + 1) / 2 ? start + step * static_cast<double>(i)
-                                                  : end - step * static_cast<double>(n - 1 - i));
-        }
-      });
-    });
+const Row linspace_row =
+    Row("_linspace(float start, float end, int steps, dtype dtype)")
+        .doc("Kernel row of ``linspace``.")
+        .infer([](Call& call) {
+          CR_CHECK(call.attrs.i(2) >= 0, "linspace: steps must be 0 or more (got ", call.attrs.i(2),
+                   ")");
+          call.set_output(0, {call.attrs.i(2)}, call.attrs.dtype(3));
+        })
+        .launch([](Call& call) {
+          const double start = call.attrs.f(0), end = call.attrs.f(1);
+          const int64_t n = call.attrs.i(2);
+          const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
+          dispatch(call.out[0].dtype(), [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            T* out = call.out[0].data<T>();
+            // From both ends, so that the last element is exactly `end`.
+            for (int64_t i = 0; i < n; ++i) {
+              out[i] =
+                  static_cast<T>(i < (n + 1) / 2 ? start + step * static_cast<double>(i)
+                                                 : end - step * static_cast<double>(n - 1 - i));
+            }
+          });
+        });
 
 }  // namespace
 }  // namespace cr

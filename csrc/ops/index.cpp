@@ -13,7 +13,8 @@ namespace cr {
 namespace {
 
 void check_index_type(const char* op, const Tensor& index) {
-  CR_CHECK_INDEX(is_integral(index.dtype()), op, ": indices must be integers (got ", index.dtype(), ")");
+  CR_CHECK_INDEX(is_integral(index.dtype()), op, ": indices must be integers (got ", index.dtype(),
+                 ")");
 }
 
 // Indices as contiguous int64 in [0, size); negative ones count from the end when allowed.
@@ -35,12 +36,12 @@ Tensor checked_indices(const char* op, const Tensor& index, int64_t size, int di
 
 // The geometry of advanced indexing. `arrays[d]` indexes dimension d (undefined: taken whole).
 struct Picked {
-  Dims index_shape;          // broadcast shape of the index arrays
+  Dims index_shape;  // broadcast shape of the index arrays
   Dims result_shape;
-  TensorList arrays;         // int64, contiguous, broadcast
-  int first = -1;            // dimension of the result where index_shape stands
-  Dims whole;                // dimensions taken whole, in order
-  int64_t count = 1;         // of index tuples
+  TensorList arrays;  // int64, contiguous, broadcast
+  int first = -1;     // dimension of the result where index_shape stands
+  Dims whole;         // dimensions taken whole, in order
+  int64_t count = 1;  // of index tuples
 };
 
 Picked pick(const char* op, const Tensor& x, const TensorList& in, int first_array, int count) {
@@ -52,8 +53,10 @@ Picked pick(const char* op, const Tensor& x, const TensorList& in, int first_arr
   for (int d = 0; d < count; ++d) {
     const Tensor& array = in[first_array + d];
     if (!array) continue;
-    if (picked.first < 0) picked.first = d;
-    else adjacent = adjacent && last == d - 1;
+    if (picked.first < 0)
+      picked.first = d;
+    else
+      adjacent = adjacent && last == d - 1;
     last = d;
     picked.index_shape = broadcast_shapes(op, picked.index_shape, array.shape());
   }
@@ -135,11 +138,13 @@ int64_t row_bytes(const Tensor& x) {
 
 void gather_rows(const Tensor& x, const int64_t* index, int64_t count, const Tensor& out) {
   const int64_t bytes = row_bytes(x);
-  parallel(count, grain_for(5 + 0.1 * static_cast<double>(bytes)), [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      std::memcpy(out.data() + i * bytes, x.data() + index[i] * bytes, static_cast<size_t>(bytes));
-    }
-  });
+  parallel(count, grain_for(5 + 0.1 * static_cast<double>(bytes)),
+           [&](int64_t begin, int64_t end, int) {
+             for (int64_t i = begin; i < end; ++i) {
+               std::memcpy(out.data() + i * bytes, x.data() + index[i] * bytes,
+                           static_cast<size_t>(bytes));
+             }
+           });
 }
 
 // target[index[i]] += source[i], one after another: deterministic. Columns are split over threads.
@@ -162,8 +167,9 @@ void add_rows(const Tensor& target, const int64_t* index, int64_t count, const T
 
 int index_count(const Call& call) { return static_cast<int>(call.attrs.i(0)); }
 
-const Row index_row = Row("index(Tensor input, Tensor?[] indices)")
-    .doc(R"(``input[indices]`` with one integer tensor (or None for the whole) per dimension.
+const Row index_row =
+    Row("index(Tensor input, Tensor?[] indices)")
+        .doc(R"(``input[indices]`` with one integer tensor (or None for the whole) per dimension.
 
 Gradient: added to the elements that were picked, repeated ones as often as they were.
 
@@ -171,36 +177,37 @@ Example:
     >>> cr.index(cr.tensor([10, 20, 30]), [cr.tensor([2, 0])])
     tensor([30, 10])
 )")
-    .function_only()
-    .infer([](Call& call) {
-      const Picked picked = pick("index", call.in[0], call.in, 1, index_count(call));
-      call.set_output(0, picked.result_shape, call.in[0].dtype());
-    })
-    .launch([](Call& call) {
-      const Tensor& x = call.in[0];
-      const Picked picked = pick("index", x, call.in, 1, index_count(call));
-      if (call.out[0].numel() == 0) return;
-      if (whole_rows(picked, x)) {
-        return gather_rows(x, picked.arrays[0].data<int64_t>(), picked.count, call.out[0]);
-      }
-      for_each_tuple(picked, x, call.out[0], [](const Tensor& from, const Tensor& to) { copy_into(to, from); });
-    })
-    .saves("indices")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] {
-        TensorList in{v.zeros_like_input(0)};
-        for (int i = 1; i < v.inputs(); ++i) in.push_back(v.in(i));
-        in.push_back(v.grad());
-        Attrs attrs;
-        attrs.push_int(v.inputs() - 1);
-        attrs.push_bool(true);
-        return run(OP(index_put), in, attrs);
-      });
-    });
+        .function_only()
+        .infer([](Call& call) {
+          const Picked picked = pick("index", call.in[0], call.in, 1, index_count(call));
+          call.set_output(0, picked.result_shape, call.in[0].dtype());
+        })
+        .launch([](Call& call) {
+          const Tensor& x = call.in[0];
+          const Picked picked = pick("index", x, call.in, 1, index_count(call));
+          if (call.out[0].numel() == 0) return;
+          if (whole_rows(picked, x)) {
+            return gather_rows(x, picked.arrays[0].data<int64_t>(), picked.count, call.out[0]);
+          }
+          for_each_tuple(picked, x, call.out[0],
+                         [](const Tensor& from, const Tensor& to) { copy_into(to, from); });
+        })
+        .saves("indices")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            TensorList in{v.zeros_like_input(0)};
+            for (int i = 1; i < v.inputs(); ++i) in.push_back(v.in(i));
+            in.push_back(v.grad());
+            Attrs attrs;
+            attrs.push_int(v.inputs() - 1);
+            attrs.push_bool(true);
+            return run(OP(index_put), in, attrs);
+          });
+        });
 
 const Row index_put_row =
     Row("index_put(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False)")
-    .doc(R"(Copy of ``input`` with ``values`` put (or added) at ``indices``.
+        .doc(R"(Copy of ``input`` with ``values`` put (or added) at ``indices``.
 
 Without ``accumulate`` the last of repeated indices wins.
 
@@ -208,61 +215,65 @@ Example:
     >>> cr.index_put(cr.zeros(3), [cr.tensor([0, 0])], cr.ones(2), accumulate=True)
     tensor([2., 0., 0.])
 )")
-    .inplace()
-    .infer([](Call& call) {
-      const Tensor& x = call.in[0];
-      const Tensor& values = call.in[call.in.size() - 1];
-      const Picked picked = pick("index_put", x, call.in, 1, index_count(call));
-      CR_CHECK(broadcastable_to(values.shape(), picked.result_shape), "index_put: values of shape ",
-               values.shape(), " do not broadcast to the indexed shape ", picked.result_shape);
-      CR_CHECK_TYPE(values.dtype() == x.dtype() || values.impl()->weak || values.rank() == 0 ||
-                        can_cast(values.dtype(), x.dtype()),
-                    "index_put: values of dtype ", values.dtype(), " cannot be put into a tensor of ",
-                    x.dtype());
-      call.out_meta[0] = x.meta();
-    })
-    .launch([](Call& call) {
-      const Tensor& out = call.out[0];
-      copy_into(out, call.in[0]);
-      const Picked picked = pick("index_put", out, call.in, 1, index_count(call));
-      if (numel(picked.result_shape) == 0) return;
-      const Tensor spread = OP(expand)(call.in[call.in.size() - 1], picked.result_shape);
-      Tensor values = Tensor::empty(picked.result_shape, out.dtype());
-      copy_into(values, spread);
-      if (!call.attrs.b(1)) {
-        return for_each_tuple(picked, out, values, [](const Tensor& to, const Tensor& from) { copy_into(to, from); });
-      }
-      if (whole_rows(picked, out)) {
-        return add_rows(out, picked.arrays[0].data<int64_t>(), picked.count, values);
-      }
-      const Block add = OP(add).blocks[static_cast<int>(out.dtype())];
-      for_each_tuple(picked, out, values, [&](const Tensor& to, const Tensor& from) {
-        run_block(add, to, {to, from}, nullptr, 0.3);
-      });
-    })
-    .broadcasts()
-    .saves("indices")
-    .vjp([](Vjp& v) {
-      const int last = v.inputs() - 1;
-      TensorList indices;
-      for (int i = 1; i < last; ++i) indices.push_back(v.in(i));
-      v.set(0, [&] {
-        if (v.attrs().b(1)) return v.grad();
-        TensorList in{v.grad()};
-        for (const Tensor& index : indices) in.push_back(index);
-        in.push_back(Tensor::scalar(0.0, v.in_dtype(0)));
-        Attrs attrs;
-        attrs.push_int(indices.size());
-        attrs.push_bool(false);
-        return run(OP(index_put), in, attrs);
-      });
-      v.set(last, [&] { return OP(index)(v.grad(), indices); });
-    });
+        .inplace()
+        .infer([](Call& call) {
+          const Tensor& x = call.in[0];
+          const Tensor& values = call.in[call.in.size() - 1];
+          const Picked picked = pick("index_put", x, call.in, 1, index_count(call));
+          CR_CHECK(broadcastable_to(values.shape(), picked.result_shape),
+                   "index_put: values of shape ", values.shape(),
+                   " do not broadcast to the indexed shape ", picked.result_shape);
+          CR_CHECK_TYPE(values.dtype() == x.dtype() || values.impl()->weak || values.rank() == 0 ||
+                            can_cast(values.dtype(), x.dtype()),
+                        "index_put: values of dtype ", values.dtype(),
+                        " cannot be put into a tensor of ", x.dtype());
+          call.out_meta[0] = x.meta();
+        })
+        .launch([](Call& call) {
+          const Tensor& out = call.out[0];
+          copy_into(out, call.in[0]);
+          const Picked picked = pick("index_put", out, call.in, 1, index_count(call));
+          if (numel(picked.result_shape) == 0) return;
+          const Tensor spread = OP(expand)(call.in[call.in.size() - 1], picked.result_shape);
+          Tensor values = Tensor::empty(picked.result_shape, out.dtype());
+          copy_into(values, spread);
+          if (!call.attrs.b(1)) {
+            return for_each_tuple(picked, out, values, [](const Tensor& to, const Tensor& from) {
+              copy_into(to, from);
+            });
+          }
+          if (whole_rows(picked, out)) {
+            return add_rows(out, picked.arrays[0].data<int64_t>(), picked.count, values);
+          }
+          const Block add = OP(add).blocks[static_cast<int>(out.dtype())];
+          for_each_tuple(picked, out, values, [&](const Tensor& to, const Tensor& from) {
+            run_block(add, to, {to, from}, nullptr, 0.3);
+          });
+        })
+        .broadcasts()
+        .saves("indices")
+        .vjp([](Vjp& v) {
+          const int last = v.inputs() - 1;
+          TensorList indices;
+          for (int i = 1; i < last; ++i) indices.push_back(v.in(i));
+          v.set(0, [&] {
+            if (v.attrs().b(1)) return v.grad();
+            TensorList in{v.grad()};
+            for (const Tensor& index : indices) in.push_back(index);
+            in.push_back(Tensor::scalar(0.0, v.in_dtype(0)));
+            Attrs attrs;
+            attrs.push_int(indices.size());
+            attrs.push_bool(false);
+            return run(OP(index_put), in, attrs);
+          });
+          v.set(last, [&] { return OP(index)(v.grad(), indices); });
+        });
 
 // ---------------------------------------------------------------- one dimension
 
-const Row index_select_row = Row("index_select(Tensor input, int dim, Tensor index)")
-    .doc(R"(The given indices of one dimension.
+const Row index_select_row =
+    Row("index_select(Tensor input, int dim, Tensor index)")
+        .doc(R"(The given indices of one dimension.
 
 Args:
     index: integers, a vector.
@@ -272,92 +283,98 @@ Example:
     tensor([[2],
             [4]])
 )")
-    .infer([](Call& call) {
-      const Tensor &x = call.in[0], &index = call.in[1];
-      const int dim = normalize_dim("index_select", call.attrs.i(0), x.rank());
-      CR_CHECK(index.rank() <= 1, "index_select: index must be a vector (got shape ", index.shape(), ")");
-      check_index_type("index_select", index);
-      Dims shape = x.shape();
-      if (x.rank() > 0) shape[dim] = index.numel();
-      call.set_output(0, shape, x.dtype());
-    })
-    .launch([](Call& call) {
-      const Tensor &x = call.in[0], &out = call.out[0];
-      const int dim = normalize_dim("index_select", call.attrs.i(0), x.rank());
-      const int64_t size = x.rank() ? x.shape()[dim] : 1;
-      const Tensor index = checked_indices("index_select", call.in[1], size, dim, false);
-      if (out.numel() == 0) return;
-      if (x.rank() == 0) return copy_into(out, x);
-      if (dim == 0 && x.contiguous()) return gather_rows(x, index.data<int64_t>(), index.numel(), out);
-      Dims shape = x.shape(), x_strides = x.strides(), out_strides = out.strides();
-      shape.erase(dim);
-      x_strides.erase(dim);
-      out_strides.erase(dim);
-      for (int64_t i = 0; i < index.numel(); ++i) {
-        copy_into(out.alias(shape, out_strides, i * out.strides()[dim]),
-                  x.alias(shape, x_strides, index.data<int64_t>()[i] * x.strides()[dim]));
-      }
-    })
-    .saves("index")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] {
-        return OP(index_add)(v.zeros_like_input(0), v.attrs().i(0), v.in(1), v.grad());
-      });
-    });
+        .infer([](Call& call) {
+          const Tensor &x = call.in[0], &index = call.in[1];
+          const int dim = normalize_dim("index_select", call.attrs.i(0), x.rank());
+          CR_CHECK(index.rank() <= 1, "index_select: index must be a vector (got shape ",
+                   index.shape(), ")");
+          check_index_type("index_select", index);
+          Dims shape = x.shape();
+          if (x.rank() > 0) shape[dim] = index.numel();
+          call.set_output(0, shape, x.dtype());
+        })
+        .launch([](Call& call) {
+          const Tensor &x = call.in[0], &out = call.out[0];
+          const int dim = normalize_dim("index_select", call.attrs.i(0), x.rank());
+          const int64_t size = x.rank() ? x.shape()[dim] : 1;
+          const Tensor index = checked_indices("index_select", call.in[1], size, dim, false);
+          if (out.numel() == 0) return;
+          if (x.rank() == 0) return copy_into(out, x);
+          if (dim == 0 && x.contiguous())
+            return gather_rows(x, index.data<int64_t>(), index.numel(), out);
+          Dims shape = x.shape(), x_strides = x.strides(), out_strides = out.strides();
+          shape.erase(dim);
+          x_strides.erase(dim);
+          out_strides.erase(dim);
+          for (int64_t i = 0; i < index.numel(); ++i) {
+            copy_into(out.alias(shape, out_strides, i * out.strides()[dim]),
+                      x.alias(shape, x_strides, index.data<int64_t>()[i] * x.strides()[dim]));
+          }
+        })
+        .saves("index")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            return OP(index_add)(v.zeros_like_input(0), v.attrs().i(0), v.in(1), v.grad());
+          });
+        });
 
 const Row index_add_row =
     Row("index_add(Tensor input, int dim, Tensor index, Tensor source, *, float alpha=1)")
-    .doc(R"(Copy of ``input`` with ``alpha * source`` added at the given indices of one dimension.
+        .doc(
+            R"(Copy of ``input`` with ``alpha * source`` added at the given indices of one dimension.
 
 Example:
     >>> cr.index_add(cr.zeros(3), 0, cr.tensor([1, 1]), cr.ones(2))
     tensor([0., 2., 0.])
 )")
-    .inplace()
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      if (attrs.f(1) == 1) return Tensor();
-      return OP(index_add)(in[0], attrs.i(0), in[1], in[2] * attrs.f(1));
-    })
-    .infer([](Call& call) {
-      const Tensor &x = call.in[0], &index = call.in[1], &source = call.in[2];
-      const int dim = normalize_dim("index_add", call.attrs.i(0), x.rank());
-      check_index_type("index_add", index);
-      Dims expected = x.shape();
-      if (x.rank() > 0) expected[dim] = index.numel();
-      CR_CHECK(index.rank() <= 1 && source.shape() == expected, "index_add: source has shape ",
-               source.shape(), "; expected ", expected, " for ", index.numel(), " indices");
-      CR_CHECK_TYPE(source.dtype() == x.dtype(), "index_add: source is ", source.dtype(),
-                    ", input is ", x.dtype(), "; they must be the same");
-      call.out_meta[0] = x.meta();
-    })
-    .launch([](Call& call) {
-      const Tensor& out = call.out[0];
-      copy_into(out, call.in[0]);
-      const int dim = normalize_dim("index_add", call.attrs.i(0), out.rank());
-      const int64_t size = out.rank() ? out.shape()[dim] : 1;
-      const Tensor index = checked_indices("index_add", call.in[1], size, dim, false);
-      const Tensor source = call.in[2].contiguous() ? call.in[2] : contiguous_copy(call.in[2]);
-      if (source.numel() == 0) return;
-      if (dim == 0 && out.rank() > 0) return add_rows(out, index.data<int64_t>(), index.numel(), source);
-      const Block add = OP(add).blocks[static_cast<int>(out.dtype())];
-      if (out.rank() == 0) return run_block(add, out, {out, source}, nullptr, 0.3);
-      Dims shape = out.shape(), to_strides = out.strides(), from_strides = source.strides();
-      shape.erase(dim);
-      to_strides.erase(dim);
-      from_strides.erase(dim);
-      for (int64_t i = 0; i < index.numel(); ++i) {
-        const Tensor to = out.alias(shape, to_strides, index.data<int64_t>()[i] * out.strides()[dim]);
-        run_block(add, to, {to, source.alias(shape, from_strides, i * source.strides()[dim])}, nullptr, 0.3);
-      }
-    })
-    .saves("index")
-    .vjp([](Vjp& v) {
-      v.set(0, v.grad());
-      v.set(2, [&] {
-        const Tensor picked = OP(index_select)(v.grad(), v.attrs().i(0), v.in(1));
-        return OP(reshape)(picked, v.in_shape(2));
-      });
-    });
+        .inplace()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          if (attrs.f(1) == 1) return Tensor();
+          return OP(index_add)(in[0], attrs.i(0), in[1], in[2] * attrs.f(1));
+        })
+        .infer([](Call& call) {
+          const Tensor &x = call.in[0], &index = call.in[1], &source = call.in[2];
+          const int dim = normalize_dim("index_add", call.attrs.i(0), x.rank());
+          check_index_type("index_add", index);
+          Dims expected = x.shape();
+          if (x.rank() > 0) expected[dim] = index.numel();
+          CR_CHECK(index.rank() <= 1 && source.shape() == expected, "index_add: source has shape ",
+                   source.shape(), "; expected ", expected, " for ", index.numel(), " indices");
+          CR_CHECK_TYPE(source.dtype() == x.dtype(), "index_add: source is ", source.dtype(),
+                        ", input is ", x.dtype(), "; they must be the same");
+          call.out_meta[0] = x.meta();
+        })
+        .launch([](Call& call) {
+          const Tensor& out = call.out[0];
+          copy_into(out, call.in[0]);
+          const int dim = normalize_dim("index_add", call.attrs.i(0), out.rank());
+          const int64_t size = out.rank() ? out.shape()[dim] : 1;
+          const Tensor index = checked_indices("index_add", call.in[1], size, dim, false);
+          const Tensor source = call.in[2].contiguous() ? call.in[2] : contiguous_copy(call.in[2]);
+          if (source.numel() == 0) return;
+          if (dim == 0 && out.rank() > 0)
+            return add_rows(out, index.data<int64_t>(), index.numel(), source);
+          const Block add = OP(add).blocks[static_cast<int>(out.dtype())];
+          if (out.rank() == 0) return run_block(add, out, {out, source}, nullptr, 0.3);
+          Dims shape = out.shape(), to_strides = out.strides(), from_strides = source.strides();
+          shape.erase(dim);
+          to_strides.erase(dim);
+          from_strides.erase(dim);
+          for (int64_t i = 0; i < index.numel(); ++i) {
+            const Tensor to =
+                out.alias(shape, to_strides, index.data<int64_t>()[i] * out.strides()[dim]);
+            run_block(add, to, {to, source.alias(shape, from_strides, i * source.strides()[dim])},
+                      nullptr, 0.3);
+          }
+        })
+        .saves("index")
+        .vjp([](Vjp& v) {
+          v.set(0, v.grad());
+          v.set(2, [&] {
+            const Tensor picked = OP(index_select)(v.grad(), v.attrs().i(0), v.in(1));
+            return OP(reshape)(picked, v.in_shape(2));
+          });
+        });
 
 // ---------------------------------------------------------------- gather and scatter
 
@@ -383,45 +400,49 @@ void walk_index(const Tensor& index, int dim, const Dims& indexed, const Dims& p
 // 0-d tensors count as vectors of one element.
 Tensor at_least_vector(const Tensor& x) { return x.rank() ? x : x.alias(Dims{1}, Dims{1}, 0); }
 
-void check_index_shape(const char* op, const Tensor& index, const Dims& limit, int skip, const char* what) {
+void check_index_shape(const char* op, const Tensor& index, const Dims& limit, int skip,
+                       const char* what) {
   bool fits = index.rank() == limit.size();
   for (int d = 0; fits && d < limit.size(); ++d) fits = d == skip || index.shape()[d] <= limit[d];
-  CR_CHECK(fits, op, ": index of shape ", index.shape(), " does not fit ", what, " of shape ", limit,
-           "; it may be larger in the indexed dimension only");
+  CR_CHECK(fits, op, ": index of shape ", index.shape(), " does not fit ", what, " of shape ",
+           limit, "; it may be larger in the indexed dimension only");
 }
 
-const Row gather_row = Row("gather(Tensor input, int dim, Tensor index)")
-    .doc(R"(Pick along one dimension: ``out[i][j] = input[i][index[i][j]]`` for ``dim=1``.
+const Row gather_row =
+    Row("gather(Tensor input, int dim, Tensor index)")
+        .doc(R"(Pick along one dimension: ``out[i][j] = input[i][index[i][j]]`` for ``dim=1``.
 
 Example:
     >>> cr.gather(cr.tensor([[1, 2], [3, 4]]), 1, cr.tensor([[0], [1]]))
     tensor([[1],
             [4]])
 )")
-    .infer([](Call& call) {
-      const Tensor &x = call.in[0], &index = call.in[1];
-      const int dim = normalize_dim("gather", call.attrs.i(0), x.rank());
-      check_index_type("gather", index);
-      check_index_shape("gather", index, x.shape(), dim, "the input");
-      call.set_output(0, index.shape(), x.dtype());
-    })
-    .launch([](Call& call) {
-      const Tensor x = at_least_vector(call.in[0]), out = at_least_vector(call.out[0]);
-      const int dim = normalize_dim("gather", call.attrs.i(0), x.rank());
-      const Tensor index = at_least_vector(checked_indices("gather", call.in[1], x.shape()[dim], dim, false));
-      dispatch(x.dtype(), [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        const T* from = x.data<T>();
-        T* to = out.data<T>();
-        walk_index(index, dim, x.strides(), out.strides(), [&](int64_t a, int64_t b) { to[b] = from[a]; });
-      });
-    })
-    .saves("index")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] {
-        return OP(scatter_add)(v.zeros_like_input(0), v.attrs().i(0), v.in(1), v.grad());
-      });
-    });
+        .infer([](Call& call) {
+          const Tensor &x = call.in[0], &index = call.in[1];
+          const int dim = normalize_dim("gather", call.attrs.i(0), x.rank());
+          check_index_type("gather", index);
+          check_index_shape("gather", index, x.shape(), dim, "the input");
+          call.set_output(0, index.shape(), x.dtype());
+        })
+        .launch([](Call& call) {
+          const Tensor x = at_least_vector(call.in[0]), out = at_least_vector(call.out[0]);
+          const int dim = normalize_dim("gather", call.attrs.i(0), x.rank());
+          const Tensor index =
+              at_least_vector(checked_indices("gather", call.in[1], x.shape()[dim], dim, false));
+          dispatch(x.dtype(), [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            const T* from = x.data<T>();
+            T* to = out.data<T>();
+            walk_index(index, dim, x.strides(), out.strides(),
+                       [&](int64_t a, int64_t b) { to[b] = from[a]; });
+          });
+        })
+        .saves("index")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            return OP(scatter_add)(v.zeros_like_input(0), v.attrs().i(0), v.in(1), v.grad());
+          });
+        });
 
 void infer_scatter(Call& call) {
   const Tensor &x = call.in[0], &index = call.in[1], &src = call.in[2];
@@ -429,10 +450,11 @@ void infer_scatter(Call& call) {
   check_index_type(call.name(), index);
   if (index.numel() > 0) {
     check_index_shape(call.name(), index, x.shape(), dim, "the input");
-    if (src.rank() > 0 || index.rank() == 0) check_index_shape(call.name(), index, src.shape(), -1, "the source");
+    if (src.rank() > 0 || index.rank() == 0)
+      check_index_shape(call.name(), index, src.shape(), -1, "the source");
   }
-  CR_CHECK_TYPE(src.dtype() == x.dtype() || src.impl()->weak, call.name(), ": source is ", src.dtype(),
-                ", input is ", x.dtype(), "; they must be the same");
+  CR_CHECK_TYPE(src.dtype() == x.dtype() || src.impl()->weak, call.name(), ": source is ",
+                src.dtype(), ", input is ", x.dtype(), "; they must be the same");
   call.compute = x.dtype();
   call.cast_from = 2;
   call.out_meta[0] = x.meta();
@@ -442,7 +464,8 @@ void launch_scatter(Call& call, bool add) {
   copy_into(call.out[0], call.in[0]);
   const Tensor out = at_least_vector(call.out[0]);
   const int dim = normalize_dim(call.name(), call.attrs.i(0), out.rank());
-  const Tensor index = at_least_vector(checked_indices(call.name(), call.in[1], out.shape()[dim], dim, false));
+  const Tensor index =
+      at_least_vector(checked_indices(call.name(), call.in[1], out.shape()[dim], dim, false));
   if (index.numel() == 0) return;
   Tensor src = call.in[2];
   if (src.rank() == 0) src = src.alias(index.shape(), Dims::filled(index.rank(), 0), 0);
@@ -454,7 +477,8 @@ void launch_scatter(Call& call, bool add) {
       walk_index(index, dim, out.strides(), src.strides(),
                  [&](int64_t a, int64_t b) { to[a] = static_cast<T>(to[a] + from[b]); });
     } else {
-      walk_index(index, dim, out.strides(), src.strides(), [&](int64_t a, int64_t b) { to[a] = from[b]; });
+      walk_index(index, dim, out.strides(), src.strides(),
+                 [&](int64_t a, int64_t b) { to[a] = from[b]; });
     }
   });
 }
@@ -473,8 +497,9 @@ Tensor source_grad(const Vjp& v) {
   return OP(_constant_pad)(picked, pad, 0.0);
 }
 
-const Row scatter_row = Row("scatter(Tensor input, int dim, Tensor index, Operand src)")
-    .doc(R"(Copy of ``input`` with ``out[i][index[i][j]] = src[i][j]`` for ``dim=1``.
+const Row scatter_row =
+    Row("scatter(Tensor input, int dim, Tensor index, Operand src)")
+        .doc(R"(Copy of ``input`` with ``out[i][index[i][j]] = src[i][j]`` for ``dim=1``.
 
 The last of repeated indices wins; the gradient is then right for it alone.
 
@@ -482,93 +507,101 @@ Example:
     >>> cr.scatter(cr.zeros(3), 0, cr.tensor([2]), cr.tensor([5.]))
     tensor([0., 0., 5.])
 )")
-    .inplace()
-    .infer(infer_scatter)
-    .launch([](Call& call) { launch_scatter(call, false); })
-    .saves("index")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] { return OP(scatter)(v.grad(), v.attrs().i(0), v.in(1), 0.0); });
-      v.set(2, [&] { return source_grad(v); });
-    });
+        .inplace()
+        .infer(infer_scatter)
+        .launch([](Call& call) { launch_scatter(call, false); })
+        .saves("index")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return OP(scatter)(v.grad(), v.attrs().i(0), v.in(1), 0.0); });
+          v.set(2, [&] { return source_grad(v); });
+        });
 
-const Row scatter_add_row = Row("scatter_add(Tensor input, int dim, Tensor index, Tensor src)")
-    .doc(R"(Copy of ``input`` with ``out[i][index[i][j]] += src[i][j]`` for ``dim=1``.
+const Row scatter_add_row =
+    Row("scatter_add(Tensor input, int dim, Tensor index, Tensor src)")
+        .doc(R"(Copy of ``input`` with ``out[i][index[i][j]] += src[i][j]`` for ``dim=1``.
 
 Example:
     >>> cr.scatter_add(cr.zeros(3), 0, cr.tensor([2, 2]), cr.ones(2))
     tensor([0., 0., 2.])
 )")
-    .inplace()
-    .infer(infer_scatter)
-    .launch([](Call& call) { launch_scatter(call, true); })
-    .saves("index")
-    .vjp([](Vjp& v) {
-      v.set(0, v.grad());
-      v.set(2, [&] { return source_grad(v); });
-    });
+        .inplace()
+        .infer(infer_scatter)
+        .launch([](Call& call) { launch_scatter(call, true); })
+        .saves("index")
+        .vjp([](Vjp& v) {
+          v.set(0, v.grad());
+          v.set(2, [&] { return source_grad(v); });
+        });
 
 // ---------------------------------------------------------------- masks
 
-const Row masked_fill_row = Row("masked_fill(Tensor input, Tensor mask, Operand value)")
-    .doc(R"(``value`` where the bool mask holds, ``input`` elsewhere.
+const Row masked_fill_row =
+    Row("masked_fill(Tensor input, Tensor mask, Operand value)")
+        .doc(R"(``value`` where the bool mask holds, ``input`` elsewhere.
 
 Example:
     >>> x = cr.tensor([1., -2.])
     >>> x.masked_fill(x < 0, 0)
     tensor([1., 0.])
 )")
-    .inplace()
-    .compose([](const TensorList& in, const Attrs&) {
-      CR_CHECK_TYPE(in[1].dtype() == DType::kBool, "masked_fill: the mask must be bool (got ", in[1].dtype(), ")");
-      CR_CHECK(in[2].rank() == 0, "masked_fill: value must be a number or 0-d tensor (got shape ", in[2].shape(), ")");
-      CR_CHECK_TYPE(can_cast(in[2].dtype(), in[0].dtype()), "masked_fill: a value of dtype ",
-                    in[2].dtype(), " does not fit a tensor of ", in[0].dtype());
-      return OP(where)(in[1], OP(to)(in[2], in[0].dtype()), in[0]);
-    });
+        .inplace()
+        .compose([](const TensorList& in, const Attrs&) {
+          CR_CHECK_TYPE(in[1].dtype() == DType::kBool, "masked_fill: the mask must be bool (got ",
+                        in[1].dtype(), ")");
+          CR_CHECK(in[2].rank() == 0,
+                   "masked_fill: value must be a number or 0-d tensor (got shape ", in[2].shape(),
+                   ")");
+          CR_CHECK_TYPE(can_cast(in[2].dtype(), in[0].dtype()), "masked_fill: a value of dtype ",
+                        in[2].dtype(), " does not fit a tensor of ", in[0].dtype());
+          return OP(where)(in[1], OP(to)(in[2], in[0].dtype()), in[0]);
+        });
 
-const Row nonzero_row = Row("nonzero(Tensor input)")
-    .doc(R"(Indices of the elements that are not zero, one row each, in row-major order.
+const Row nonzero_row =
+    Row("nonzero(Tensor input)")
+        .doc(R"(Indices of the elements that are not zero, one row each, in row-major order.
 
 Example:
     >>> cr.nonzero(cr.tensor([0, 5, 6]))
     tensor([[1],
             [2]])
 )")
-    .infer([](Call& call) {
-      // The output's shape depends on the data: counted here, found again by the launch.
-      call.contiguous = true;
-      const Tensor flags = OP(ne)(call.in[0], int64_t{0});
-      call.set_output(0, {item_int(OP(sum)(flags)), call.in[0].rank()}, DType::kInt64);
-    })
-    .launch([](Call& call) {
-      const Tensor flags = OP(ne)(call.in[0], int64_t{0});
-      const bool* flag = flags.data<bool>();
-      int64_t* out = call.out[0].data<int64_t>();
-      const Dims& shape = call.in[0].shape();
-      Dims at = Dims::filled(shape.size(), 0);
-      for (int64_t i = 0, n = flags.numel(); i < n; ++i) {
-        if (flag[i]) {
-          for (int64_t index : at) *out++ = index;
-        }
-        for (int d = shape.size() - 1; d >= 0 && ++at[d] == shape[d]; --d) at[d] = 0;
-      }
-    });
+        .infer([](Call& call) {
+          // The output's shape depends on the data: counted here, found again by the launch.
+          call.contiguous = true;
+          const Tensor flags = OP(ne)(call.in[0], int64_t{0});
+          call.set_output(0, {item_int(OP(sum)(flags)), call.in[0].rank()}, DType::kInt64);
+        })
+        .launch([](Call& call) {
+          const Tensor flags = OP(ne)(call.in[0], int64_t{0});
+          const bool* flag = flags.data<bool>();
+          int64_t* out = call.out[0].data<int64_t>();
+          const Dims& shape = call.in[0].shape();
+          Dims at = Dims::filled(shape.size(), 0);
+          for (int64_t i = 0, n = flags.numel(); i < n; ++i) {
+            if (flag[i]) {
+              for (int64_t index : at) *out++ = index;
+            }
+            for (int d = shape.size() - 1; d >= 0 && ++at[d] == shape[d]; --d) at[d] = 0;
+          }
+        });
 
-const Row masked_select_row = Row("masked_select(Tensor input, Tensor mask)")
-    .doc(R"(The elements where the bool mask holds, as a vector.
+const Row masked_select_row =
+    Row("masked_select(Tensor input, Tensor mask)")
+        .doc(R"(The elements where the bool mask holds, as a vector.
 
 Example:
     >>> x = cr.tensor([1., -2., 3.])
     >>> cr.masked_select(x, x > 0)
     tensor([1., 3.])
 )")
-    .compose([](const TensorList& in, const Attrs&) {
-      CR_CHECK_TYPE(in[1].dtype() == DType::kBool, "masked_select: the mask must be bool (got ", in[1].dtype(), ")");
-      const Dims shape = broadcast_shapes("masked_select", in[0].shape(), in[1].shape());
-      const Tensor flat = OP(reshape)(OP(expand)(in[0], shape), Dims{-1});
-      const Tensor places = OP(nonzero)(OP(reshape)(OP(expand)(in[1], shape), Dims{-1}));
-      return OP(index_select)(flat, 0, OP(reshape)(places, Dims{-1}));
-    });
+        .compose([](const TensorList& in, const Attrs&) {
+          CR_CHECK_TYPE(in[1].dtype() == DType::kBool, "masked_select: the mask must be bool (got ",
+                        in[1].dtype(), ")");
+          const Dims shape = broadcast_shapes("masked_select", in[0].shape(), in[1].shape());
+          const Tensor flat = OP(reshape)(OP(expand)(in[0], shape), Dims{-1});
+          const Tensor places = OP(nonzero)(OP(reshape)(OP(expand)(in[1], shape), Dims{-1}));
+          return OP(index_select)(flat, 0, OP(reshape)(places, Dims{-1}));
+        });
 
 }  // namespace
 }  // namespace cr

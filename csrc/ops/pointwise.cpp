@@ -29,8 +29,10 @@ DType result_type(const TensorList& inputs, int from) {
   for (int tier = 1; tier < 3; ++tier) {
     const DType lower = tiers[tier];
     if (lower == DType::kUndefined) continue;
-    if (result == DType::kUndefined) result = lower;
-    else if (category(lower) > category(result)) result = promote(result, lower);
+    if (result == DType::kUndefined)
+      result = lower;
+    else if (category(lower) > category(result))
+      result = promote(result, lower);
   }
   return result;
 }
@@ -50,8 +52,8 @@ void infer_pointwise(Call& call) {
       result = DType::kBool;
       break;
     case Pointwise::kInteger:
-      CR_CHECK_TYPE(!is_floating(promoted), call.name(),
-                    ": needs integer or bool tensors (got ", promoted, ")");
+      CR_CHECK_TYPE(!is_floating(promoted), call.name(), ": needs integer or bool tensors (got ",
+                    promoted, ")");
       break;
     case Pointwise::kSelect:
       CR_CHECK_TYPE(call.in[0].dtype() == DType::kBool, call.name(),
@@ -67,7 +69,8 @@ void infer_pointwise(Call& call) {
   Dims& shape = call.out_meta[0].shape;
   shape = call.in[0].shape();
   for (int i = 1; i < call.in.size(); ++i) {
-    if (call.in[i].shape() != shape) shape = broadcast_shapes(call.name(), shape, call.in[i].shape());
+    if (call.in[i].shape() != shape)
+      shape = broadcast_shapes(call.name(), shape, call.in[i].shape());
   }
 }
 
@@ -83,7 +86,7 @@ void launch_pointwise(Call& call) {
 namespace {
 
 constexpr int64_t kTile = 1024;
-constexpr int kMaxOperands = 5;   // the output and up to four inputs
+constexpr int kMaxOperands = 5;    // the output and up to four inputs
 constexpr int64_t kLongRow = 128;  // rows at least this long are walked one by one
 
 enum class Layout : uint8_t { kFlat, kScalar, kStrided };
@@ -116,7 +119,8 @@ void coalesce(Plan& plan) {
     }
     const int to = merge ? kept - 1 : kept++;
     plan.shape[to] = merge ? plan.shape[to] * plan.shape[d] : plan.shape[d];
-    for (int i = 0; i < plan.operands; ++i) plan.operand[i].strides[to] = plan.operand[i].strides[d];
+    for (int i = 0; i < plan.operands; ++i)
+      plan.operand[i].strides[to] = plan.operand[i].strides[d];
   }
   plan.rank = kept;
 }
@@ -216,7 +220,8 @@ bool all_flat(const Plan& plan) {
 
 void run_flat(const Plan& plan, int64_t begin, int64_t end) {
   const void* in[kMaxOperands];
-  for (int i = 1; i < plan.operands; ++i) in[i - 1] = plan.operand[i].data + begin * plan.operand[i].size;
+  for (int i = 1; i < plan.operands; ++i)
+    in[i - 1] = plan.operand[i].data + begin * plan.operand[i].size;
   plan.block(plan.operand[0].data + begin * plan.operand[0].size, in, end - begin, plan.params);
 }
 

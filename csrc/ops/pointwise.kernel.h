@@ -15,8 +15,8 @@ namespace cr {
 using Block = void (*)(void* out, const void* const* in, int64_t n, const double* params);
 
 struct PointwiseEntry {
-  const char* name;           // the op's name
-  Block block[kNumDTypes];    // by the dtype the op computes in; null = not supported
+  const char* name;         // the op's name
+  Block block[kNumDTypes];  // by the dtype the op computes in; null = not supported
 };
 
 struct PointwiseTable {

@@ -16,8 +16,9 @@ namespace {
 
 void check_state(const Call& call) {
   const Tensor& state = call.in[0];
-  CR_CHECK_TYPE(state.dtype() == DType::kInt64 && state.numel() == 2 && state.contiguous(), call.name(),
-                ": the generator's state must be two int64 (got ", state.dtype(), ", ", state.shape(), ")");
+  CR_CHECK_TYPE(state.dtype() == DType::kInt64 && state.numel() == 2 && state.contiguous(),
+                call.name(), ": the generator's state must be two int64 (got ", state.dtype(), ", ",
+                state.shape(), ")");
 }
 
 struct Stream {
@@ -54,8 +55,10 @@ template <class T>
 constexpr int kPerBlock = sizeof(T) == 4 ? 4 : 2;
 template <class T>
 T uniform_of(const PhiloxBlock& block, int k) {
-  if constexpr (sizeof(T) == 4) return uniform_float(block.x[k]);
-  else return uniform_double(block.x[2 * k], block.x[2 * k + 1]);
+  if constexpr (sizeof(T) == 4)
+    return uniform_float(block.x[k]);
+  else
+    return uniform_double(block.x[2 * k], block.x[2 * k + 1]);
 }
 
 void infer_draw(Call& call, int dtype_attr) {
@@ -66,88 +69,102 @@ void infer_draw(Call& call, int dtype_attr) {
 
 void infer_floating(Call& call) {
   infer_draw(call, 3);
-  CR_CHECK_TYPE(is_floating(call.out_meta[0].dtype), call.name(), ": needs a floating-point dtype (got ",
-                call.out_meta[0].dtype, ")");
+  CR_CHECK_TYPE(is_floating(call.out_meta[0].dtype), call.name(),
+                ": needs a floating-point dtype (got ", call.out_meta[0].dtype, ")");
 }
 
-const Row uniform_row = Row("_uniform(Tensor state, int[] size, float low, float high, dtype dtype)")
-    .doc("Uniform numbers in [low, high).")
-    .infer(infer_floating)
-    .launch([](Call& call) {
-      dispatch_floating(call.out[0].dtype(), [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        T* out = call.out[0].data<T>();
-        const int64_t n = call.out[0].numel();
-        const T low = static_cast<T>(call.attrs.f(1)), width = static_cast<T>(call.attrs.f(2) - call.attrs.f(1));
-        const T high = static_cast<T>(call.attrs.f(2));
-        for_each_block(call.in[0], n, kPerBlock<T>, [&](const PhiloxBlock& block, int64_t first) {
-          for (int k = 0; k < kPerBlock<T> && first + k < n; ++k) {
-            const T value = low + width * uniform_of<T>(block, k);
-            out[first + k] = value < high || width == 0 ? value : low;  // rounding may reach high
+const Row uniform_row =
+    Row("_uniform(Tensor state, int[] size, float low, float high, dtype dtype)")
+        .doc("Uniform numbers in [low, high).")
+        .infer(infer_floating)
+        .launch([](Call& call) {
+          dispatch_floating(call.out[0].dtype(), [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            T* out = call.out[0].data<T>();
+            const int64_t n = call.out[0].numel();
+            const T low = static_cast<T>(call.attrs.f(1)),
+                    width = static_cast<T>(call.attrs.f(2) - call.attrs.f(1));
+            const T high = static_cast<T>(call.attrs.f(2));
+            for_each_block(
+                call.in[0], n, kPerBlock<T>, [&](const PhiloxBlock& block, int64_t first) {
+                  for (int k = 0; k < kPerBlock<T> && first + k < n; ++k) {
+                    const T value = low + width * uniform_of<T>(block, k);
+                    out[first + k] =
+                        value < high || width == 0 ? value : low;  // rounding may reach high
+                  }
+                });
+          });
+        });
+
+const Row normal_row =
+    Row("_normal(Tensor state, int[] size, float mean, float std, dtype dtype)")
+        .doc("Normal numbers, by Box and Muller's method.")
+        .infer(infer_floating)
+        .launch([](Call& call) {
+          dispatch_floating(call.out[0].dtype(), [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            T* out = call.out[0].data<T>();
+            const int64_t n = call.out[0].numel();
+            const T mean = static_cast<T>(call.attrs.f(1)),
+                    deviation = static_cast<T>(call.attrs.f(2));
+            for_each_block(
+                call.in[0], n, kPerBlock<T>, [&](const PhiloxBlock& block, int64_t first) {
+                  for (int k = 0; k < kPerBlock<T>; k += 2) {
+                    T z[2];
+                    box_muller(uniform_of<T>(block, k), uniform_of<T>(block, k + 1), z[0], z[1]);
+                    for (int j = 0; j < 2 && first + k + j < n; ++j)
+                      out[first + k + j] = mean + deviation * z[j];
+                  }
+                });
+          });
+        });
+
+const Row randint_row =
+    Row("_randint(Tensor state, int[] size, int low, int high, dtype dtype)")
+        .doc("Integers in [low, high), from 64 random bits by multiplication (bias below 2**-32).")
+        .infer([](Call& call) { infer_draw(call, 3); })
+        .launch([](Call& call) {
+          const int64_t low = call.attrs.i(1), n = call.out[0].numel();
+          const uint64_t range =
+              static_cast<uint64_t>(call.attrs.i(2)) - static_cast<uint64_t>(low);
+          dispatch(call.out[0].dtype(), [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            T* out = call.out[0].data<T>();
+            for_each_block(call.in[0], n, 2, [&](const PhiloxBlock& block, int64_t first) {
+              for (int k = 0; k < 2 && first + k < n; ++k) {
+                const uint64_t scaled = static_cast<uint64_t>(
+                    static_cast<unsigned __int128>(wide(block, k)) * range >> 64);
+                out[first + k] =
+                    static_cast<T>(static_cast<int64_t>(static_cast<uint64_t>(low) + scaled));
+              }
+            });
+          });
+        });
+
+const Row randperm_row =
+    Row("_randperm(Tensor state, int n)")
+        .doc("The numbers 0 to n - 1 in random order (Fisher and Yates).")
+        .infer([](Call& call) {
+          check_state(call);
+          CR_CHECK(call.attrs.i(0) >= 0, "randperm: n must be 0 or more (got ", call.attrs.i(0),
+                   ")");
+          call.set_output(0, {call.attrs.i(0)}, DType::kInt64);
+        })
+        .launch([](Call& call) {
+          const int64_t n = call.attrs.i(0);
+          int64_t* out = call.out[0].data<int64_t>();
+          std::iota(out, out + n, int64_t{0});
+          const Stream stream = take(call.in[0], (n + 1) / 2);
+          PhiloxBlock block{};
+          for (int64_t i = 0; i + 1 < n; ++i) {
+            if (i % 2 == 0)
+              block = philox(stream.position + static_cast<uint64_t>(i / 2), 0, stream.seed);
+            const uint64_t left = static_cast<uint64_t>(n - i);
+            const uint64_t pick = static_cast<uint64_t>(
+                static_cast<unsigned __int128>(wide(block, static_cast<int>(i % 2))) * left >> 64);
+            std::swap(out[i], out[i + static_cast<int64_t>(pick)]);
           }
         });
-      });
-    });
-
-const Row normal_row = Row("_normal(Tensor state, int[] size, float mean, float std, dtype dtype)")
-    .doc("Normal numbers, by Box and Muller's method.")
-    .infer(infer_floating)
-    .launch([](Call& call) {
-      dispatch_floating(call.out[0].dtype(), [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        T* out = call.out[0].data<T>();
-        const int64_t n = call.out[0].numel();
-        const T mean = static_cast<T>(call.attrs.f(1)), deviation = static_cast<T>(call.attrs.f(2));
-        for_each_block(call.in[0], n, kPerBlock<T>, [&](const PhiloxBlock& block, int64_t first) {
-          for (int k = 0; k < kPerBlock<T>; k += 2) {
-            T z[2];
-            box_muller(uniform_of<T>(block, k), uniform_of<T>(block, k + 1), z[0], z[1]);
-            for (int j = 0; j < 2 && first + k + j < n; ++j) out[first + k + j] = mean + deviation * z[j];
-          }
-        });
-      });
-    });
-
-const Row randint_row = Row("_randint(Tensor state, int[] size, int low, int high, dtype dtype)")
-    .doc("Integers in [low, high), from 64 random bits by multiplication (bias below 2**-32).")
-    .infer([](Call& call) { infer_draw(call, 3); })
-    .launch([](Call& call) {
-      const int64_t low = call.attrs.i(1), n = call.out[0].numel();
-      const uint64_t range = static_cast<uint64_t>(call.attrs.i(2)) - static_cast<uint64_t>(low);
-      dispatch(call.out[0].dtype(), [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        T* out = call.out[0].data<T>();
-        for_each_block(call.in[0], n, 2, [&](const PhiloxBlock& block, int64_t first) {
-          for (int k = 0; k < 2 && first + k < n; ++k) {
-            const uint64_t scaled = static_cast<uint64_t>(
-                static_cast<unsigned __int128>(wide(block, k)) * range >> 64);
-            out[first + k] = static_cast<T>(static_cast<int64_t>(static_cast<uint64_t>(low) + scaled));
-          }
-        });
-      });
-    });
-
-const Row randperm_row = Row("_randperm(Tensor state, int n)")
-    .doc("The numbers 0 to n - 1 in random order (Fisher and Yates).")
-    .infer([](Call& call) {
-      check_state(call);
-      CR_CHECK(call.attrs.i(0) >= 0, "randperm: n must be 0 or more (got ", call.attrs.i(0), ")");
-      call.set_output(0, {call.attrs.i(0)}, DType::kInt64);
-    })
-    .launch([](Call& call) {
-      const int64_t n = call.attrs.i(0);
-      int64_t* out = call.out[0].data<int64_t>();
-      std::iota(out, out + n, int64_t{0});
-      const Stream stream = take(call.in[0], (n + 1) / 2);
-      PhiloxBlock block{};
-      for (int64_t i = 0; i + 1 < n; ++i) {
-        if (i % 2 == 0) block = philox(stream.position + static_cast<uint64_t>(i / 2), 0, stream.seed);
-        const uint64_t left = static_cast<uint64_t>(n - i);
-        const uint64_t pick = static_cast<uint64_t>(
-            static_cast<unsigned __int128>(wide(block, static_cast<int>(i % 2))) * left >> 64);
-        std::swap(out[i], out[i + static_cast<int64_t>(pick)]);
-      }
-    });
 
 // ---------------------------------------------------------------- dropout
 
@@ -163,7 +180,8 @@ void drop(const Tensor& x, Stream stream, double p, const Tensor& out) {
     const T scale = static_cast<T>(p < 1 ? 1 / (1 - p) : 0);
     parallel((n + 3) / 4, grain_for(12), [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
-        const PhiloxBlock block = philox(stream.position + static_cast<uint64_t>(i), 0, stream.seed);
+        const PhiloxBlock block =
+            philox(stream.position + static_cast<uint64_t>(i), 0, stream.seed);
         for (int64_t k = 4 * i; k < std::min(4 * i + 4, n); ++k) {
           to[k] = block.x[k - 4 * i] >= threshold ? from[k] * scale : T(0);
         }
@@ -172,43 +190,45 @@ void drop(const Tensor& x, Stream stream, double p, const Tensor& out) {
   });
 }
 
-const Row dropout_kernel_row = Row("_dropout(Tensor input, Tensor state, float p) -> (Tensor out, Tensor start)")
-    .doc("Kernel row of ``dropout``; ``start`` is the generator's state before the draw.")
-    .infer([](Call& call) {
-      CR_CHECK(call.attrs.f(0) >= 0 && call.attrs.f(0) <= 1, "dropout: p must lie in [0, 1] (got ",
-               call.attrs.f(0), ")");
-      CR_CHECK_TYPE(is_floating(call.in[0].dtype()), "dropout: needs a floating-point tensor (got ",
-                    call.in[0].dtype(), ")");
-      call.contiguous = true;
-      call.outputs = 2;
-      call.out_meta[0] = call.in[0].meta();
-      call.set_output(1, {2}, DType::kInt64);
-    })
-    .launch([](Call& call) {
-      const Tensor &x = call.in[0], &start = call.out[1];
-      copy_into(start, call.in[1]);
-      drop(x, take(call.in[1], (x.numel() + 3) / 4), call.attrs.f(0), call.out[0]);
-    })
-    .saves("start")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] { return OP(_dropout_grad)(v.grad(), v.out(1), v.attrs().f(0)); });
-    });
+const Row dropout_kernel_row =
+    Row("_dropout(Tensor input, Tensor state, float p) -> (Tensor out, Tensor start)")
+        .doc("Kernel row of ``dropout``; ``start`` is the generator's state before the draw.")
+        .infer([](Call& call) {
+          CR_CHECK(call.attrs.f(0) >= 0 && call.attrs.f(0) <= 1,
+                   "dropout: p must lie in [0, 1] (got ", call.attrs.f(0), ")");
+          CR_CHECK_TYPE(is_floating(call.in[0].dtype()),
+                        "dropout: needs a floating-point tensor (got ", call.in[0].dtype(), ")");
+          call.contiguous = true;
+          call.outputs = 2;
+          call.out_meta[0] = call.in[0].meta();
+          call.set_output(1, {2}, DType::kInt64);
+        })
+        .launch([](Call& call) {
+          const Tensor &x = call.in[0], &start = call.out[1];
+          copy_into(start, call.in[1]);
+          drop(x, take(call.in[1], (x.numel() + 3) / 4), call.attrs.f(0), call.out[0]);
+        })
+        .saves("start")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return OP(_dropout_grad)(v.grad(), v.out(1), v.attrs().f(0)); });
+        });
 
-const Row dropout_grad_row = Row("_dropout_grad(Tensor grad, Tensor start, float p)")
-    .doc("``grad`` where ``dropout`` kept the element, scaled alike.")
-    .infer([](Call& call) {
-      call.contiguous = true;
-      call.out_meta[0] = call.in[0].meta();
-    })
-    .launch([](Call& call) {
-      const int64_t* state = call.in[1].data<int64_t>();
-      const Stream stream{static_cast<uint64_t>(state[0]), static_cast<uint64_t>(state[1])};
-      drop(call.in[0], stream, call.attrs.f(0), call.out[0]);
-    })
-    .saves("start")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] { return OP(_dropout_grad)(v.grad(), v.in(1), v.attrs().f(0)); });
-    });
+const Row dropout_grad_row =
+    Row("_dropout_grad(Tensor grad, Tensor start, float p)")
+        .doc("``grad`` where ``dropout`` kept the element, scaled alike.")
+        .infer([](Call& call) {
+          call.contiguous = true;
+          call.out_meta[0] = call.in[0].meta();
+        })
+        .launch([](Call& call) {
+          const int64_t* state = call.in[1].data<int64_t>();
+          const Stream stream{static_cast<uint64_t>(state[0]), static_cast<uint64_t>(state[1])};
+          drop(call.in[0], stream, call.attrs.f(0), call.out[0]);
+        })
+        .saves("start")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return OP(_dropout_grad)(v.grad(), v.in(1), v.attrs().f(0)); });
+        });
 
 }  // namespace
 }  // namespace cr

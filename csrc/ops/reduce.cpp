@@ -16,8 +16,10 @@ namespace {
 Dims reduced_shape(const Dims& shape, const Dims& axes, bool keepdim) {
   Dims result;
   for (int i = 0; i < shape.size(); ++i) {
-    if (!axes.contains(i)) result.push_back(shape[i]);
-    else if (keepdim) result.push_back(1);
+    if (!axes.contains(i))
+      result.push_back(shape[i]);
+    else if (keepdim)
+      result.push_back(1);
   }
   return result;
 }
@@ -143,9 +145,9 @@ DType sum_type(const Call& call) {
 
 // ---------------------------------------------------------------- sums and means
 
-const Row sum_row = Row(
-    "sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)")
-    .doc(R"(Sum over some dimensions, or over all of them. Integers and bools give int64.
+const Row sum_row =
+    Row("sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)")
+        .doc(R"(Sum over some dimensions, or over all of them. Integers and bools give int64.
 
 Accuracy: blockwise with compensation; the error does not grow with the number of elements.
 
@@ -153,17 +155,19 @@ Example:
     >>> cr.tensor([[1., 2.], [3., 4.]]).sum(0)
     tensor([4., 6.])
 )")
-    .infer([](Call& call) {
-      const DType result = sum_type(call);
-      const DType compute = is_floating(result) ? result : DType::kInt64;
-      infer_reduction(call, compute, compute);
-    })
-    .launch([](Call& call) { reduce_into(Reduction::kSum, call.in[0], axes_of(call), call.out[0]); })
-    .vjp([](Vjp& v) { v.set(0, [&] { return with_kept_dims(v.grad(), v); }); });
+        .infer([](Call& call) {
+          const DType result = sum_type(call);
+          const DType compute = is_floating(result) ? result : DType::kInt64;
+          infer_reduction(call, compute, compute);
+        })
+        .launch([](Call& call) {
+          reduce_into(Reduction::kSum, call.in[0], axes_of(call), call.out[0]);
+        })
+        .vjp([](Vjp& v) { v.set(0, [&] { return with_kept_dims(v.grad(), v); }); });
 
-const Row mean_row = Row(
-    "mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)")
-    .doc(R"(Mean over some dimensions, or over all of them.
+const Row mean_row =
+    Row("mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)")
+        .doc(R"(Mean over some dimensions, or over all of them.
 
 Raises:
     TypeError: for integers and bools without a floating ``dtype``.
@@ -172,101 +176,107 @@ Example:
     >>> cr.tensor([[1., 2.], [3., 4.]]).mean(1)
     tensor([1.5000, 3.5000])
 )")
-    .infer([](Call& call) {
-      const DType dtype = call.attrs.dtype(2, call.in[0].dtype());
-      CR_CHECK_TYPE(is_floating(dtype), "mean: needs a floating-point tensor (got ", dtype,
-                    "); convert with .float() or pass dtype=");
-      infer_reduction(call, dtype, dtype);
-    })
-    .launch([](Call& call) {
-      const Tensor& x = call.in[0];
-      const Tensor& out = call.out[0];
-      reduce_into(Reduction::kSum, x, axes_of(call), out);
-      const double n = static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(out.numel(), 1));
-      dispatch_floating(out.dtype(), [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        T* values = out.data<T>();
-        for (int64_t i = 0; i < out.numel(); ++i) values[i] = static_cast<T>(values[i] / n);
-      });
-    })
-    .vjp([](Vjp& v) {
-      v.set(0, [&] {
-        const double n = static_cast<double>(numel(v.in_shape(0))) /
-                         static_cast<double>(std::max<int64_t>(numel(v.out_shape()), 1));
-        return with_kept_dims(v.grad() / n, v);
-      });
-    });
+        .infer([](Call& call) {
+          const DType dtype = call.attrs.dtype(2, call.in[0].dtype());
+          CR_CHECK_TYPE(is_floating(dtype), "mean: needs a floating-point tensor (got ", dtype,
+                        "); convert with .float() or pass dtype=");
+          infer_reduction(call, dtype, dtype);
+        })
+        .launch([](Call& call) {
+          const Tensor& x = call.in[0];
+          const Tensor& out = call.out[0];
+          reduce_into(Reduction::kSum, x, axes_of(call), out);
+          const double n = static_cast<double>(x.numel()) /
+                           static_cast<double>(std::max<int64_t>(out.numel(), 1));
+          dispatch_floating(out.dtype(), [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            T* values = out.data<T>();
+            for (int64_t i = 0; i < out.numel(); ++i) values[i] = static_cast<T>(values[i] / n);
+          });
+        })
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            const double n = static_cast<double>(numel(v.in_shape(0))) /
+                             static_cast<double>(std::max<int64_t>(numel(v.out_shape()), 1));
+            return with_kept_dims(v.grad() / n, v);
+          });
+        });
 
 // Product of all others, by products from the left and from the right: right at zeros too.
-const Row prod_row = Row(
-    "prod(Tensor input, int? dim=None, bool keepdim=False, *, dtype? dtype=None)")
-    .doc(R"(Product over one dimension, or over all elements.
+const Row prod_row =
+    Row("prod(Tensor input, int? dim=None, bool keepdim=False, *, dtype? dtype=None)")
+        .doc(R"(Product over one dimension, or over all elements.
 
 Example:
     >>> cr.tensor([1., 2., 3.]).prod()
     tensor(6.)
 )")
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      if (!attrs.none(0)) return Tensor();
-      return OP(prod)(OP(reshape)(in[0], Dims{-1}), 0, false, attrs.dtype(2));
-    })
-    .infer([](Call& call) {
-      const DType result = sum_type(call);
-      const DType compute = is_floating(result) ? result : DType::kInt64;
-      infer_reduction(call, compute, compute);
-    })
-    .launch([](Call& call) { reduce_into(Reduction::kProd, call.in[0], axes_of(call), call.out[0]); })
-    .saves("input")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] {
-        const Tensor x = v.in(0);
-        if (x.rank() == 0) return v.grad();
-        const int dim = normalize_dim("prod", v.attrs().i(0), x.rank());
-        const int64_t n = x.shape()[dim];
-        if (n == 0) return v.zeros_like_input(0);
-        Dims one = x.shape();
-        one[dim] = 1;
-        const Tensor edge = OP(ones)(one, x.dtype());
-        const Tensor left = OP(cumprod)(
-            OP(cat)(TensorList{edge, OP(slice)(x, dim, 0, n - 1)}, dim), dim);
-        const Tensor reversed = OP(flip)(x, Dims{dim});
-        const Tensor right = OP(flip)(
-            OP(cumprod)(OP(cat)(TensorList{edge, OP(slice)(reversed, dim, 0, n - 1)}, dim), dim),
-            Dims{dim});
-        return with_kept_dims(v.grad(), v) * left * right;
-      });
-    });
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          if (!attrs.none(0)) return Tensor();
+          return OP(prod)(OP(reshape)(in[0], Dims{-1}), 0, false, attrs.dtype(2));
+        })
+        .infer([](Call& call) {
+          const DType result = sum_type(call);
+          const DType compute = is_floating(result) ? result : DType::kInt64;
+          infer_reduction(call, compute, compute);
+        })
+        .launch([](Call& call) {
+          reduce_into(Reduction::kProd, call.in[0], axes_of(call), call.out[0]);
+        })
+        .saves("input")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            const Tensor x = v.in(0);
+            if (x.rank() == 0) return v.grad();
+            const int dim = normalize_dim("prod", v.attrs().i(0), x.rank());
+            const int64_t n = x.shape()[dim];
+            if (n == 0) return v.zeros_like_input(0);
+            Dims one = x.shape();
+            one[dim] = 1;
+            const Tensor edge = OP(ones)(one, x.dtype());
+            const Tensor left =
+                OP(cumprod)(OP(cat)(TensorList{edge, OP(slice)(x, dim, 0, n - 1)}, dim), dim);
+            const Tensor reversed = OP(flip)(x, Dims{dim});
+            const Tensor right = OP(flip)(
+                OP(cumprod)(OP(cat)(TensorList{edge, OP(slice)(reversed, dim, 0, n - 1)}, dim),
+                            dim),
+                Dims{dim});
+            return with_kept_dims(v.grad(), v) * left * right;
+          });
+        });
 
-const Row var_row = Row(
-    "var(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False)")
-    .doc(R"(Variance: squared deviations from the mean, summed and divided by ``n - correction``.
+const Row var_row =
+    Row("var(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False)")
+        .doc(
+            R"(Variance: squared deviations from the mean, summed and divided by ``n - correction``.
 
 Example:
     >>> cr.tensor([1., 2., 3., 4.]).var()
     tensor(1.6667)
 )")
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      const Tensor& x = in[0];
-      CR_CHECK_TYPE(is_floating(x.dtype()), "var: needs a floating-point tensor (got ", x.dtype(), ")");
-      const Dims axes = normalize_dims("var", attrs.ints(0), x.rank());
-      int64_t n = 1;
-      for (int64_t axis : axes) n *= x.shape()[static_cast<int>(axis)];
-      const Tensor deviation = x - OP(mean)(x, axes, true);
-      const double divisor = std::max(static_cast<double>(n) - attrs.f(1), 0.0);
-      return OP(sum)(OP(square)(deviation), axes, attrs.b(2)) / divisor;
-    });
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          const Tensor& x = in[0];
+          CR_CHECK_TYPE(is_floating(x.dtype()), "var: needs a floating-point tensor (got ",
+                        x.dtype(), ")");
+          const Dims axes = normalize_dims("var", attrs.ints(0), x.rank());
+          int64_t n = 1;
+          for (int64_t axis : axes) n *= x.shape()[static_cast<int>(axis)];
+          const Tensor deviation = x - OP(mean)(x, axes, true);
+          const double divisor = std::max(static_cast<double>(n) - attrs.f(1), 0.0);
+          return OP(sum)(OP(square)(deviation), axes, attrs.b(2)) / divisor;
+        });
 
-const Row std_row = Row(
-    "std(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False)")
-    .doc(R"(Standard deviation, the square root of ``var``.
+const Row std_row =
+    Row("std(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False)")
+        .doc(R"(Standard deviation, the square root of ``var``.
 
 Example:
     >>> cr.tensor([1., 3.]).std()
     tensor(1.4142)
 )")
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      return OP(sqrt)(OP(var)(in[0], attrs.ints(0), attrs.f(1), attrs.b(2)));
-    });
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return OP(sqrt)(OP(var)(in[0], attrs.ints(0), attrs.f(1), attrs.b(2)));
+        });
 
 // ---------------------------------------------------------------- extremes
 
@@ -286,29 +296,35 @@ void extreme_vjp(Vjp& v) {
   });
 }
 
-const Row amax_row = Row("amax(Tensor input, int[]? dim=None, bool keepdim=False)")
-    .doc(R"(Largest element over some dimensions; NaN wins. Gradient: shared equally by ties.
+const Row amax_row =
+    Row("amax(Tensor input, int[]? dim=None, bool keepdim=False)")
+        .doc(R"(Largest element over some dimensions; NaN wins. Gradient: shared equally by ties.
 
 Example:
     >>> cr.tensor([[1, 5], [7, 2]]).amax(1)
     tensor([5, 7])
 )")
-    .infer(infer_same_type)
-    .launch([](Call& call) { reduce_into(Reduction::kMax, call.in[0], axes_of(call), call.out[0]); })
-    .saves("input, out")
-    .vjp(extreme_vjp);
+        .infer(infer_same_type)
+        .launch([](Call& call) {
+          reduce_into(Reduction::kMax, call.in[0], axes_of(call), call.out[0]);
+        })
+        .saves("input, out")
+        .vjp(extreme_vjp);
 
-const Row amin_row = Row("amin(Tensor input, int[]? dim=None, bool keepdim=False)")
-    .doc(R"(Smallest element over some dimensions; NaN wins. Gradient: shared equally by ties.
+const Row amin_row =
+    Row("amin(Tensor input, int[]? dim=None, bool keepdim=False)")
+        .doc(R"(Smallest element over some dimensions; NaN wins. Gradient: shared equally by ties.
 
 Example:
     >>> cr.tensor([[1, 5], [7, 2]]).amin(1)
     tensor([1, 2])
 )")
-    .infer(infer_same_type)
-    .launch([](Call& call) { reduce_into(Reduction::kMin, call.in[0], axes_of(call), call.out[0]); })
-    .saves("input, out")
-    .vjp(extreme_vjp);
+        .infer(infer_same_type)
+        .launch([](Call& call) {
+          reduce_into(Reduction::kMin, call.in[0], axes_of(call), call.out[0]);
+        })
+        .saves("input, out")
+        .vjp(extreme_vjp);
 
 void infer_arg(Call& call) {
   infer_reduction(call, call.in[0].dtype(), DType::kInt64);
@@ -321,31 +337,33 @@ Tensor arg_of_all(const OpDef& op, const TensorList& in, const Attrs& attrs) {
   return attrs.b(1) ? OP(reshape)(result, Dims::filled(in[0].rank(), 1)) : result;
 }
 
-const Row argmax_row = Row("argmax(Tensor input, int? dim=None, bool keepdim=False)")
-    .doc(R"(Index of the (first) largest element along a dimension, or in the flattened tensor.
+const Row argmax_row =
+    Row("argmax(Tensor input, int? dim=None, bool keepdim=False)")
+        .doc(R"(Index of the (first) largest element along a dimension, or in the flattened tensor.
 
 Example:
     >>> cr.tensor([[1, 5], [7, 2]]).argmax(1)
     tensor([1, 0])
 )")
-    .compose([](const TensorList& in, const Attrs& a) { return arg_of_all(OP(argmax), in, a); })
-    .infer(infer_arg)
-    .launch([](Call& call) {
-      reduce_into(Reduction::kArgMax, call.in[0], axes_of(call), call.out[0]);
-    });
+        .compose([](const TensorList& in, const Attrs& a) { return arg_of_all(OP(argmax), in, a); })
+        .infer(infer_arg)
+        .launch([](Call& call) {
+          reduce_into(Reduction::kArgMax, call.in[0], axes_of(call), call.out[0]);
+        });
 
-const Row argmin_row = Row("argmin(Tensor input, int? dim=None, bool keepdim=False)")
-    .doc(R"(Index of the (first) smallest element along a dimension, or in the flattened tensor.
+const Row argmin_row =
+    Row("argmin(Tensor input, int? dim=None, bool keepdim=False)")
+        .doc(R"(Index of the (first) smallest element along a dimension, or in the flattened tensor.
 
 Example:
     >>> cr.tensor([[1, 5], [7, 2]]).argmin(1)
     tensor([0, 1])
 )")
-    .compose([](const TensorList& in, const Attrs& a) { return arg_of_all(OP(argmin), in, a); })
-    .infer(infer_arg)
-    .launch([](Call& call) {
-      reduce_into(Reduction::kArgMin, call.in[0], axes_of(call), call.out[0]);
-    });
+        .compose([](const TensorList& in, const Attrs& a) { return arg_of_all(OP(argmin), in, a); })
+        .infer(infer_arg)
+        .launch([](Call& call) {
+          reduce_into(Reduction::kArgMin, call.in[0], axes_of(call), call.out[0]);
+        });
 
 // Values and indices along one dimension; the gradient goes to the element that won.
 void infer_extreme_dim(Call& call) {
@@ -368,41 +386,55 @@ void extreme_dim_vjp(Vjp& v) {
   });
 }
 
-const Row max_dim_row = Row(
-    "_max_dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)")
-    .doc("Largest elements along a dimension and where the first of them stand.")
-    .infer(infer_extreme_dim)
-    .launch([](Call& call) { launch_extreme_dim(call, Reduction::kMax, Reduction::kArgMax); })
-    .saves("indices")
-    .vjp(extreme_dim_vjp);
+const Row max_dim_row =
+    Row("_max_dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)")
+        .doc("Largest elements along a dimension and where the first of them stand.")
+        .infer(infer_extreme_dim)
+        .launch([](Call& call) { launch_extreme_dim(call, Reduction::kMax, Reduction::kArgMax); })
+        .saves("indices")
+        .vjp(extreme_dim_vjp);
 
-const Row min_dim_row = Row(
-    "_min_dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)")
-    .doc("Smallest elements along a dimension and where the first of them stand.")
-    .infer(infer_extreme_dim)
-    .launch([](Call& call) { launch_extreme_dim(call, Reduction::kMin, Reduction::kArgMin); })
-    .saves("indices")
-    .vjp(extreme_dim_vjp);
+const Row min_dim_row =
+    Row("_min_dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)")
+        .doc("Smallest elements along a dimension and where the first of them stand.")
+        .infer(infer_extreme_dim)
+        .launch([](Call& call) { launch_extreme_dim(call, Reduction::kMin, Reduction::kArgMin); })
+        .saves("indices")
+        .vjp(extreme_dim_vjp);
 
 // ---------------------------------------------------------------- logic
 
 void infer_logic(Call& call) { infer_reduction(call, call.in[0].dtype(), DType::kBool); }
 
 const Row any_row = Row("any(Tensor input, int[]? dim=None, bool keepdim=False)")
-    .doc("True where any element is nonzero.\n\nExample:\n    >>> cr.tensor([[0, 1], [0, 0]]).any(1)\n    tensor([ True, False])\n")
-    .infer(infer_logic)
-    .launch([](Call& call) { reduce_into(Reduction::kAny, call.in[0], axes_of(call), call.out[0]); });
+                        .doc(R"(True where any element is nonzero.
+
+Example:
+    >>> cr.tensor([[0, 1], [0, 0]]).any(1)
+    tensor([ True, False])
+)")
+                        .infer(infer_logic)
+                        .launch([](Call& call) {
+                          reduce_into(Reduction::kAny, call.in[0], axes_of(call), call.out[0]);
+                        });
 
 const Row all_row = Row("all(Tensor input, int[]? dim=None, bool keepdim=False)")
-    .doc("True where all elements are nonzero.\n\nExample:\n    >>> cr.tensor([[0, 1], [1, 1]]).all(1)\n    tensor([False,  True])\n")
-    .infer(infer_logic)
-    .launch([](Call& call) { reduce_into(Reduction::kAll, call.in[0], axes_of(call), call.out[0]); });
+                        .doc(R"(True where all elements are nonzero.
+
+Example:
+    >>> cr.tensor([[0, 1], [1, 1]]).all(1)
+    tensor([False,  True])
+)")
+                        .infer(infer_logic)
+                        .launch([](Call& call) {
+                          reduce_into(Reduction::kAll, call.in[0], axes_of(call), call.out[0]);
+                        });
 
 // ---------------------------------------------------------------- norms
 
-const Row norm_row = Row(
-    "norm(Tensor input, float p=2, int[]? dim=None, bool keepdim=False)")
-    .doc(R"(Vector norm ``sum(abs(x)**p)**(1/p)``; ``p`` may be 0, 1, 2, inf or -inf.
+const Row norm_row =
+    Row("norm(Tensor input, float p=2, int[]? dim=None, bool keepdim=False)")
+        .doc(R"(Vector norm ``sum(abs(x)**p)**(1/p)``; ``p`` may be 0, 1, 2, inf or -inf.
 
 Gradient: 0 where the norm is 0.
 
@@ -410,26 +442,28 @@ Example:
     >>> cr.tensor([3., 4.]).norm()
     tensor(5.)
 )")
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      const Tensor& x = in[0];
-      const double p = attrs.f(0);
-      const bool keepdim = attrs.b(2);
-      CR_CHECK_TYPE(is_floating(x.dtype()), "norm: needs a floating-point tensor (got ", x.dtype(), ")");
-      const Dims axes = normalize_dims("norm", attrs.ints(1), x.rank());
-      if (p == 2) {
-        // sqrt has an infinite slope at 0; the norm's subgradient there is 0.
-        const Tensor square = OP(sum)(OP(square)(x), axes, keepdim);
-        const Tensor zero = OP(eq)(square, 0.0);
-        return OP(where)(zero, square, OP(sqrt)(OP(where)(zero, 1.0, square)));
-      }
-      const Tensor size = OP(abs)(x);
-      if (p == 1) return OP(sum)(size, axes, keepdim);
-      if (p == 0) return OP(sum)(OP(to)(OP(ne)(x, 0.0), x.dtype()), axes, keepdim);
-      if (std::isinf(p)) return p > 0 ? OP(amax)(size, axes, keepdim) : OP(amin)(size, axes, keepdim);
-      const Tensor total = OP(sum)(OP(pow)(size, p), axes, keepdim);
-      const Tensor zero = OP(eq)(total, 0.0);
-      return OP(where)(zero, total, OP(pow)(OP(where)(zero, 1.0, total), 1 / p));
-    });
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          const Tensor& x = in[0];
+          const double p = attrs.f(0);
+          const bool keepdim = attrs.b(2);
+          CR_CHECK_TYPE(is_floating(x.dtype()), "norm: needs a floating-point tensor (got ",
+                        x.dtype(), ")");
+          const Dims axes = normalize_dims("norm", attrs.ints(1), x.rank());
+          if (p == 2) {
+            // sqrt has an infinite slope at 0; the norm's subgradient there is 0.
+            const Tensor square = OP(sum)(OP(square)(x), axes, keepdim);
+            const Tensor zero = OP(eq)(square, 0.0);
+            return OP(where)(zero, square, OP(sqrt)(OP(where)(zero, 1.0, square)));
+          }
+          const Tensor size = OP(abs)(x);
+          if (p == 1) return OP(sum)(size, axes, keepdim);
+          if (p == 0) return OP(sum)(OP(to)(OP(ne)(x, 0.0), x.dtype()), axes, keepdim);
+          if (std::isinf(p))
+            return p > 0 ? OP(amax)(size, axes, keepdim) : OP(amin)(size, axes, keepdim);
+          const Tensor total = OP(sum)(OP(pow)(size, p), axes, keepdim);
+          const Tensor zero = OP(eq)(total, 0.0);
+          return OP(where)(zero, total, OP(pow)(OP(where)(zero, 1.0, total), 1 / p));
+        });
 
 // ---------------------------------------------------------------- running sums
 
@@ -456,53 +490,56 @@ Tensor reverse_cumsum(const Tensor& x, int64_t dim) {
   return OP(flip)(OP(cumsum)(OP(flip)(x, Dims{dim}), dim), Dims{dim});
 }
 
-const Row cumsum_row = Row("cumsum(Tensor input, int dim, *, dtype? dtype=None)")
-    .doc(R"(Running sum along a dimension.
+const Row cumsum_row =
+    Row("cumsum(Tensor input, int dim, *, dtype? dtype=None)")
+        .doc(R"(Running sum along a dimension.
 
 Example:
     >>> cr.tensor([1., 2., 3.]).cumsum(0)
     tensor([1., 3., 6.])
 )")
-    .infer(infer_cumulative)
-    .launch([](Call& call) { launch_cumulative(call, reduce_table().cumsum); })
-    .vjp([](Vjp& v) { v.set(0, [&] { return reverse_cumsum(v.grad(), v.attrs().i(0)); }); });
+        .infer(infer_cumulative)
+        .launch([](Call& call) { launch_cumulative(call, reduce_table().cumsum); })
+        .vjp([](Vjp& v) { v.set(0, [&] { return reverse_cumsum(v.grad(), v.attrs().i(0)); }); });
 
 // d out[k] / d x[i] is the product of the others up to k. Without zeros it is out[k] / x[i]; with
 // them each output is expanded, so that the gradient is right for every input.
-const Row cumprod_row = Row("cumprod(Tensor input, int dim, *, dtype? dtype=None)")
-    .doc(R"(Running product along a dimension.
+const Row cumprod_row =
+    Row("cumprod(Tensor input, int dim, *, dtype? dtype=None)")
+        .doc(R"(Running product along a dimension.
 
 Example:
     >>> cr.tensor([1., 2., 3.]).cumprod(0)
     tensor([1., 2., 6.])
 )")
-    .infer(infer_cumulative)
-    .launch([](Call& call) { launch_cumulative(call, reduce_table().cumprod); })
-    .saves("input, out")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] {
-        const Tensor x = v.in(0);
-        if (x.rank() == 0) return v.grad();
-        const int dim = normalize_dim("cumprod", v.attrs().i(0), x.rank());
-        if (x.numel() == 0) return v.grad();
-        if (item_int(OP(all)(OP(reshape)(x, Dims{-1})))) {
-          return reverse_cumsum(v.grad() * v.out(), dim) / x;
-        }
-        const int64_t n = x.shape()[dim];
-        TensorList parts;
-        for (int64_t i = 0; i < n; ++i) {
-          // x with element i replaced by 1, times the running product before it.
-          const Tensor rest = OP(slice)(x, dim, i + 1, nullptr);
-          Dims one = x.shape();
-          one[dim] = 1;
-          const Tensor head = i == 0 ? OP(ones)(one, x.dtype())
-                                     : OP(prod)(OP(slice)(x, dim, 0, i), dim, true);
-          const Tensor products = OP(cumprod)(OP(cat)(TensorList{head, rest}, dim), dim);
-          parts.push_back(OP(sum)(products * OP(slice)(v.grad(), dim, i, nullptr), Dims{dim}, true));
-        }
-        return OP(cat)(parts, dim);
-      });
-    });
+        .infer(infer_cumulative)
+        .launch([](Call& call) { launch_cumulative(call, reduce_table().cumprod); })
+        .saves("input, out")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            const Tensor x = v.in(0);
+            if (x.rank() == 0) return v.grad();
+            const int dim = normalize_dim("cumprod", v.attrs().i(0), x.rank());
+            if (x.numel() == 0) return v.grad();
+            if (item_int(OP(all)(OP(reshape)(x, Dims{-1})))) {
+              return reverse_cumsum(v.grad() * v.out(), dim) / x;
+            }
+            const int64_t n = x.shape()[dim];
+            TensorList parts;
+            for (int64_t i = 0; i < n; ++i) {
+              // x with element i replaced by 1, times the running product before it.
+              const Tensor rest = OP(slice)(x, dim, i + 1, nullptr);
+              Dims one = x.shape();
+              one[dim] = 1;
+              const Tensor head =
+                  i == 0 ? OP(ones)(one, x.dtype()) : OP(prod)(OP(slice)(x, dim, 0, i), dim, true);
+              const Tensor products = OP(cumprod)(OP(cat)(TensorList{head, rest}, dim), dim);
+              parts.push_back(
+                  OP(sum)(products * OP(slice)(v.grad(), dim, i, nullptr), Dims{dim}, true));
+            }
+            return OP(cat)(parts, dim);
+          });
+        });
 
 }  // namespace
 }  // namespace cr

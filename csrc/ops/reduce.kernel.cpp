@@ -12,9 +12,9 @@ namespace cr {
 namespace CR_ISA {
 namespace {
 
-constexpr int64_t kBlock = 4096;     // elements of one block along a contiguous axis
-constexpr int64_t kBlockRows = 32;   // rows of one block across columns
-constexpr int64_t kColumns = 256;    // columns handled together
+constexpr int64_t kBlock = 4096;    // elements of one block along a contiguous axis
+constexpr int64_t kBlockRows = 32;  // rows of one block across columns
+constexpr int64_t kColumns = 256;   // columns handled together
 
 // ---------------------------------------------------------------- sums
 
@@ -24,7 +24,8 @@ struct CompensatedSum {
   void add(double x) {
     const double next = sum + x;
     // Infinities would make the correction NaN.
-    if (next - next == 0) lost += __builtin_fabs(sum) >= __builtin_fabs(x) ? (sum - next) + x : (x - next) + sum;
+    if (next - next == 0)
+      lost += __builtin_fabs(sum) >= __builtin_fabs(x) ? (sum - next) + x : (x - next) + sum;
     sum = next;
   }
   double result() const { return sum + lost; }
@@ -114,14 +115,18 @@ void fold(const void* input, void* output, const ReduceShape& s) {
 
 struct SumInt {
   template <class Acc, class T>
-  static Acc start(T) { return 0; }
+  static Acc start(T) {
+    return 0;
+  }
   static int64_t step(int64_t a, int64_t x) {
     return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(x));
   }
 };
 struct Prod {
   template <class Acc, class T>
-  static Acc start(T) { return 1; }
+  static Acc start(T) {
+    return 1;
+  }
   static float step(float a, float x) { return a * x; }
   static double step(double a, double x) { return a * x; }
   static int64_t step(int64_t a, int64_t x) {
@@ -131,27 +136,43 @@ struct Prod {
 // NaN wins: x != x is true for it only.
 struct Max {
   template <class Acc, class T>
-  static Acc start(T x) { return x; }
+  static Acc start(T x) {
+    return x;
+  }
   template <class T>
-  static T step(T a, T x) { return x > a || x != x ? x : a; }
+  static T step(T a, T x) {
+    return x > a || x != x ? x : a;
+  }
 };
 struct Min {
   template <class Acc, class T>
-  static Acc start(T x) { return x; }
+  static Acc start(T x) {
+    return x;
+  }
   template <class T>
-  static T step(T a, T x) { return x < a || x != x ? x : a; }
+  static T step(T a, T x) {
+    return x < a || x != x ? x : a;
+  }
 };
 struct Any {
   template <class Acc, class T>
-  static Acc start(T) { return false; }
+  static Acc start(T) {
+    return false;
+  }
   template <class T>
-  static bool step(bool a, T x) { return a || x != T(0); }
+  static bool step(bool a, T x) {
+    return a || x != T(0);
+  }
 };
 struct All {
   template <class Acc, class T>
-  static Acc start(T) { return true; }
+  static Acc start(T) {
+    return true;
+  }
   template <class T>
-  static bool step(bool a, T x) { return a && x != T(0); }
+  static bool step(bool a, T x) {
+    return a && x != T(0);
+  }
 };
 
 // Largest element of a contiguous row, by several independent accumulators.
@@ -168,8 +189,10 @@ void extreme_float(const void* input, void* output, const ReduceShape& s) {
     int64_t i = kLane;
     const auto step = [&](Vec<T> v) {
       nan |= v != v;
-      if constexpr (__is_same(Op, Max)) best = v > best ? v : best;
-      else best = v < best ? v : best;
+      if constexpr (__is_same(Op, Max))
+        best = v > best ? v : best;
+      else
+        best = v < best ? v : best;
     };
     for (; i + kLane <= s.n; i += kLane) step(load(from + i));
     step(load(from + s.n - kLane));  // overlaps; a maximum does not mind
@@ -237,7 +260,7 @@ void cumulate(const void* input, void* output, const ReduceShape& s) {
 }  // namespace
 
 #define CR_ALL_TYPES(K) \
-  { K(bool), K(uint8_t), K(int8_t), K(int16_t), K(int32_t), K(int64_t), K(float), K(double) }
+  {K(bool), K(uint8_t), K(int8_t), K(int16_t), K(int32_t), K(int64_t), K(float), K(double)}
 #define CR_MAX(T) fold<T, T, Max>
 #define CR_MIN(T) fold<T, T, Min>
 #define CR_ARGMAX(T) arg_extreme<T, Max>
@@ -261,8 +284,8 @@ const ReduceTable reduce_table = {
         CR_ALL_TYPES(CR_ANY),
         CR_ALL_TYPES(CR_ALL),
     },
-    {nullptr, nullptr, nullptr, nullptr, nullptr, cumulate<int64_t, false>,
-     cumulate<float, false>, cumulate<double, false>},
+    {nullptr, nullptr, nullptr, nullptr, nullptr, cumulate<int64_t, false>, cumulate<float, false>,
+     cumulate<double, false>},
     {nullptr, nullptr, nullptr, nullptr, nullptr, cumulate<int64_t, true>, cumulate<float, true>,
      cumulate<double, true>},
 };

@@ -13,8 +13,9 @@ int kernel_index(const Tensor& x) { return x.dtype() == DType::kFloat64; }
 int64_t last_size(const Tensor& x) { return x.rank() ? x.shape().back() : 1; }
 
 void check_floating(const Call& call) {
-  CR_CHECK_TYPE(is_floating(call.in[0].dtype()), call.name(), ": needs a floating-point tensor (got ",
-                call.in[0].dtype(), "); convert with .float()");
+  CR_CHECK_TYPE(is_floating(call.in[0].dtype()), call.name(),
+                ": needs a floating-point tensor (got ", call.in[0].dtype(),
+                "); convert with .float()");
 }
 
 void infer_rows(Call& call) {
@@ -62,126 +63,134 @@ Tensor on_last_dim(const OpDef& op, const TensorList& in, const Attrs& attrs, in
 
 DType cast_target(const Tensor& x, const Attrs& attrs) { return attrs.dtype(1, x.dtype()); }
 
-const Row softmax_row = Row("softmax(Tensor input, int dim, *, dtype? dtype=None)")
-    .doc(R"(``exp(input) / sum(exp(input), dim)``, without overflow.
+const Row softmax_row =
+    Row("softmax(Tensor input, int dim, *, dtype? dtype=None)")
+        .doc(R"(``exp(input) / sum(exp(input), dim)``, without overflow.
 
 Example:
     >>> cr.softmax(cr.tensor([0., 0.]), 0)
     tensor([0.5000, 0.5000])
 )")
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      if (cast_target(in[0], attrs) != in[0].dtype()) {
-        return OP(softmax)(OP(to)(in[0], attrs.dtype(1)), attrs.i(0));
-      }
-      return on_last_dim(OP(softmax), in, attrs, 0);
-    })
-    .infer(infer_rows)
-    .launch([](Call& call) { launch_rows(call, softmax_table().softmax); })
-    .saves("out")
-    .vjp([](Vjp& v) { v.set(0, [&] { return OP(_softmax_grad)(v.grad(), v.out()); }); });
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          if (cast_target(in[0], attrs) != in[0].dtype()) {
+            return OP(softmax)(OP(to)(in[0], attrs.dtype(1)), attrs.i(0));
+          }
+          return on_last_dim(OP(softmax), in, attrs, 0);
+        })
+        .infer(infer_rows)
+        .launch([](Call& call) { launch_rows(call, softmax_table().softmax); })
+        .saves("out")
+        .vjp([](Vjp& v) { v.set(0, [&] { return OP(_softmax_grad)(v.grad(), v.out()); }); });
 
-const Row softmax_grad_row = Row("_softmax_grad(Tensor grad, Tensor result)")
-    .doc("``result * (grad - sum(grad * result))`` along the last dimension.")
-    .infer(infer_rows)
-    .launch([](Call& call) { launch_grad(call, softmax_table().softmax_grad); })
-    .saves("grad for result, result")
-    .vjp([](Vjp& v) {
-      const Tensor y = v.in(1);
-      v.set(0, [&] { return OP(_softmax_grad)(v.grad(), y); });
-      v.set(1, [&] {
-        const Tensor g = v.in(0), u = v.grad();
-        const Dims last{-1};
-        if (y.rank() == 0) return u * g - u * (g * y) - g * (u * y);
-        return u * g - u * OP(sum)(g * y, last, true) - g * OP(sum)(u * y, last, true);
-      });
-    });
+const Row softmax_grad_row =
+    Row("_softmax_grad(Tensor grad, Tensor result)")
+        .doc("``result * (grad - sum(grad * result))`` along the last dimension.")
+        .infer(infer_rows)
+        .launch([](Call& call) { launch_grad(call, softmax_table().softmax_grad); })
+        .saves("grad for result, result")
+        .vjp([](Vjp& v) {
+          const Tensor y = v.in(1);
+          v.set(0, [&] { return OP(_softmax_grad)(v.grad(), y); });
+          v.set(1, [&] {
+            const Tensor g = v.in(0), u = v.grad();
+            const Dims last{-1};
+            if (y.rank() == 0) return u * g - u * (g * y) - g * (u * y);
+            return u * g - u * OP(sum)(g * y, last, true) - g * OP(sum)(u * y, last, true);
+          });
+        });
 
-const Row log_softmax_row = Row("log_softmax(Tensor input, int dim, *, dtype? dtype=None)")
-    .doc(R"(``input - log(sum(exp(input), dim))``, without overflow.
+const Row log_softmax_row =
+    Row("log_softmax(Tensor input, int dim, *, dtype? dtype=None)")
+        .doc(R"(``input - log(sum(exp(input), dim))``, without overflow.
 
 Example:
     >>> cr.log_softmax(cr.tensor([0., 0.]), 0)
     tensor([-0.6931, -0.6931])
 )")
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      if (cast_target(in[0], attrs) != in[0].dtype()) {
-        return OP(log_softmax)(OP(to)(in[0], attrs.dtype(1)), attrs.i(0));
-      }
-      return on_last_dim(OP(log_softmax), in, attrs, 0);
-    })
-    .infer(infer_rows)
-    .launch([](Call& call) { launch_rows(call, softmax_table().log_softmax); })
-    .saves("out")
-    .vjp([](Vjp& v) { v.set(0, [&] { return OP(_log_softmax_grad)(v.grad(), v.out()); }); });
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          if (cast_target(in[0], attrs) != in[0].dtype()) {
+            return OP(log_softmax)(OP(to)(in[0], attrs.dtype(1)), attrs.i(0));
+          }
+          return on_last_dim(OP(log_softmax), in, attrs, 0);
+        })
+        .infer(infer_rows)
+        .launch([](Call& call) { launch_rows(call, softmax_table().log_softmax); })
+        .saves("out")
+        .vjp([](Vjp& v) { v.set(0, [&] { return OP(_log_softmax_grad)(v.grad(), v.out()); }); });
 
-const Row log_softmax_grad_row = Row("_log_softmax_grad(Tensor grad, Tensor result)")
-    .doc("``grad - exp(result) * sum(grad)`` along the last dimension.")
-    .infer(infer_rows)
-    .launch([](Call& call) { launch_grad(call, softmax_table().log_softmax_grad); })
-    .saves("grad for result, result")
-    .vjp([](Vjp& v) {
-      const Tensor p = OP(exp)(v.in(1)), u = v.grad();
-      const auto total = [](const Tensor& x) { return x.rank() ? OP(sum)(x, Dims{-1}, true) : x; };
-      v.set(0, [&] { return u - total(u * p); });
-      v.set(1, [&] { return -u * p * total(v.in(0)); });
-    });
+const Row log_softmax_grad_row =
+    Row("_log_softmax_grad(Tensor grad, Tensor result)")
+        .doc("``grad - exp(result) * sum(grad)`` along the last dimension.")
+        .infer(infer_rows)
+        .launch([](Call& call) { launch_grad(call, softmax_table().log_softmax_grad); })
+        .saves("grad for result, result")
+        .vjp([](Vjp& v) {
+          const Tensor p = OP(exp)(v.in(1)), u = v.grad();
+          const auto total = [](const Tensor& x) {
+            return x.rank() ? OP(sum)(x, Dims{-1}, true) : x;
+          };
+          v.set(0, [&] { return u - total(u * p); });
+          v.set(1, [&] { return -u * p * total(v.in(0)); });
+        });
 
-const Row logsumexp_row = Row("logsumexp(Tensor input, int[] dim, bool keepdim=False)")
-    .doc(R"(``log(sum(exp(input), dim))``, without overflow.
+const Row logsumexp_row =
+    Row("logsumexp(Tensor input, int[] dim, bool keepdim=False)")
+        .doc(R"(``log(sum(exp(input), dim))``, without overflow.
 
 Example:
     >>> cr.logsumexp(cr.tensor([0., 0.]), 0)
     tensor(0.6931)
 )")
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      // The chosen dimensions become one last dimension.
-      const Tensor& x = in[0];
-      const Dims axes = normalize_dims("logsumexp", attrs.ints(0), x.rank());
-      Dims order, kept, rest;
-      for (int i = 0; i < x.rank(); ++i) {
-        const bool reduced = axes.contains(i);
-        if (!reduced) {
-          order.push_back(i);
-          rest.push_back(x.shape()[i]);
-        }
-        if (!reduced || attrs.b(1)) kept.push_back(reduced ? 1 : x.shape()[i]);
-      }
-      for (int64_t axis : axes) order.push_back(axis);
-      int64_t n = 1;
-      for (int64_t axis : axes) n *= x.shape()[static_cast<int>(axis)];
-      Dims flat = rest;
-      flat.push_back(n);
-      return OP(reshape)(OP(_logsumexp)(OP(reshape)(OP(permute)(x, order), flat)), kept);
-    });
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          // The chosen dimensions become one last dimension.
+          const Tensor& x = in[0];
+          const Dims axes = normalize_dims("logsumexp", attrs.ints(0), x.rank());
+          Dims order, kept, rest;
+          for (int i = 0; i < x.rank(); ++i) {
+            const bool reduced = axes.contains(i);
+            if (!reduced) {
+              order.push_back(i);
+              rest.push_back(x.shape()[i]);
+            }
+            if (!reduced || attrs.b(1)) kept.push_back(reduced ? 1 : x.shape()[i]);
+          }
+          for (int64_t axis : axes) order.push_back(axis);
+          int64_t n = 1;
+          for (int64_t axis : axes) n *= x.shape()[static_cast<int>(axis)];
+          Dims flat = rest;
+          flat.push_back(n);
+          return OP(reshape)(OP(_logsumexp)(OP(reshape)(OP(permute)(x, order), flat)), kept);
+        });
 
-const Row logsumexp_last_row = Row("_logsumexp(Tensor input)")
-    .doc("Kernel row of ``logsumexp``, along the last dimension.")
-    .infer([](Call& call) {
-      infer_rows(call);
-      call.compute = call.in[0].dtype();
-      call.out_meta[0].shape.pop_back();
-    })
-    .launch([](Call& call) {
-      const Tensor &x = call.in[0], &out = call.out[0];
-      const RowKernel kernel = softmax_table().logsumexp[kernel_index(x)];
-      if (x.numel() == 0) {
-        copy_into(out, Tensor::scalar(-__builtin_inf(), out.dtype()));
-        return;
-      }
-      over_rows(x, [&](int64_t row, int64_t count) {
-        kernel(row_at(x, row), out.data() + row * itemsize(x.dtype()), count, last_size(x));
-      });
-    })
-    .saves("input, out")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] {
-        // exp(-inf - -inf) would be NaN: rows of -inf have no slope.
-        const Tensor total = OP(unsqueeze)(v.out(), -1);
-        const Tensor dead = OP(isinf)(total);
-        const Tensor p = OP(exp)(v.in(0) - OP(where)(dead, 0.0, total));
-        return OP(unsqueeze)(v.grad(), -1) * p;
-      });
-    });
+const Row logsumexp_last_row =
+    Row("_logsumexp(Tensor input)")
+        .doc("Kernel row of ``logsumexp``, along the last dimension.")
+        .infer([](Call& call) {
+          infer_rows(call);
+          call.compute = call.in[0].dtype();
+          call.out_meta[0].shape.pop_back();
+        })
+        .launch([](Call& call) {
+          const Tensor &x = call.in[0], &out = call.out[0];
+          const RowKernel kernel = softmax_table().logsumexp[kernel_index(x)];
+          if (x.numel() == 0) {
+            copy_into(out, Tensor::scalar(-__builtin_inf(), out.dtype()));
+            return;
+          }
+          over_rows(x, [&](int64_t row, int64_t count) {
+            kernel(row_at(x, row), out.data() + row * itemsize(x.dtype()), count, last_size(x));
+          });
+        })
+        .saves("input, out")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            // exp(-inf - -inf) would be NaN: rows of -inf have no slope.
+            const Tensor total = OP(unsqueeze)(v.out(), -1);
+            const Tensor dead = OP(isinf)(total);
+            const Tensor p = OP(exp)(v.in(0) - OP(where)(dead, 0.0, total));
+            return OP(unsqueeze)(v.grad(), -1) * p;
+          });
+        });
 
 // ---------------------------------------------------------------- losses over classes
 
@@ -206,7 +215,8 @@ Tensor checked_labels(const char* op, const Tensor& target, int64_t classes, int
 
 // Input (C), (N, C) or (N, C, d1, ...) against labels (), (N) or (N, d1, ...).
 int class_dim(const char* op, const Tensor& input, const Tensor& target) {
-  CR_CHECK(input.rank() >= 1, op, ": the input needs a class dimension (got shape ()); expected (C,), "
+  CR_CHECK(input.rank() >= 1, op,
+           ": the input needs a class dimension (got shape ()); expected (C,), "
            "(N, C) or (N, C, d1, ...)");
   const int dim = input.rank() == 1 ? 0 : 1;
   Dims expected = input.shape();
@@ -247,10 +257,10 @@ Tensor reduce_losses(const Picked& picked, int64_t reduction) {
   return reduction == kSum ? total : total / OP(sum)(picked.weights);
 }
 
-const Row nll_loss_row = Row(
-    "nll_loss(Tensor input, Tensor target, Tensor? weight=None, *, int ignore_index=-100, "
-    "{none|mean|sum} reduction='mean')")
-    .doc(R"(Negative log-likelihood of class labels under log-probabilities.
+const Row nll_loss_row =
+    Row("nll_loss(Tensor input, Tensor target, Tensor? weight=None, *, int ignore_index=-100, "
+        "{none|mean|sum} reduction='mean')")
+        .doc(R"(Negative log-likelihood of class labels under log-probabilities.
 
 Args:
     input: log-probabilities, ``(C,)``, ``(N, C)`` or ``(N, C, d1, ...)``.
@@ -265,14 +275,14 @@ Example:
     >>> F.nll_loss(cr.tensor([[-1., -2.]]), cr.tensor([1]))
     tensor(2.)
 )")
-    .nn()
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      const int dim = class_dim("nll_loss", in[0], in[1]);
-      const int64_t classes = in[0].shape()[dim];
-      check_weight("nll_loss", in[2], classes);
-      const Tensor labels = checked_labels("nll_loss", in[1], classes, attrs.i(0));
-      return reduce_losses(pick_losses(in[0], labels, in[2], dim), attrs.i(1));
-    });
+        .nn()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          const int dim = class_dim("nll_loss", in[0], in[1]);
+          const int64_t classes = in[0].shape()[dim];
+          check_weight("nll_loss", in[2], classes);
+          const Tensor labels = checked_labels("nll_loss", in[1], classes, attrs.i(0));
+          return reduce_losses(pick_losses(in[0], labels, in[2], dim), attrs.i(1));
+        });
 
 // Cross-entropy against probabilities, or smoothed labels.
 Tensor soft_cross_entropy(const Tensor& log_probs, const Tensor& target, const Tensor& weight,
@@ -289,13 +299,14 @@ Tensor soft_cross_entropy(const Tensor& log_probs, const Tensor& target, const T
   const Tensor loss = -OP(sum)(terms, Dims{dim});
   if (reduction == kNone) return loss;
   const Tensor total = OP(sum)(loss);
-  return reduction == kSum ? total : total / static_cast<double>(std::max<int64_t>(loss.numel(), 1));
+  return reduction == kSum ? total
+                           : total / static_cast<double>(std::max<int64_t>(loss.numel(), 1));
 }
 
-const Row cross_entropy_row = Row(
-    "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, *, int ignore_index=-100, "
-    "{none|mean|sum} reduction='mean', float label_smoothing=0)")
-    .doc(R"(Cross-entropy of logits against class labels or class probabilities.
+const Row cross_entropy_row =
+    Row("cross_entropy(Tensor input, Tensor target, Tensor? weight=None, *, int ignore_index=-100, "
+        "{none|mean|sum} reduction='mean', float label_smoothing=0)")
+        .doc(R"(Cross-entropy of logits against class labels or class probabilities.
 
 Args:
     input: logits, ``(C,)``, ``(N, C)`` or ``(N, C, d1, ...)``.
@@ -312,138 +323,145 @@ Example:
     >>> F.cross_entropy(cr.tensor([[0., 0.]]), cr.tensor([1]))
     tensor(0.6931)
 )")
-    .nn()
-    .compose([](const TensorList& in, const Attrs& attrs) {
-      const Tensor &x = in[0], &target = in[1], &weight = in[2];
-      const double smoothing = attrs.f(2);
-      const int64_t reduction = attrs.i(1);
-      CR_CHECK_TYPE(is_floating(x.dtype()), "cross_entropy: the input must be floating-point logits (got ",
-                    x.dtype(), ")");
-      CR_CHECK(smoothing >= 0 && smoothing <= 1, "cross_entropy: label_smoothing must lie in [0, 1] (got ",
-               smoothing, ")");
-      if (is_floating(target.dtype())) {
-        CR_CHECK(target.shape() == x.shape() && x.rank() > 0, "cross_entropy: probabilities of shape ",
-                 target.shape(), " do not fit the input of shape ", x.shape(), "; they must be equal");
-        const int dim = x.rank() == 1 ? 0 : 1;
-        check_weight("cross_entropy", weight, x.shape()[dim]);
-        const Tensor log_probs = OP(log_softmax)(x, dim);
-        Tensor loss = soft_cross_entropy(log_probs, target, weight, dim, smoothing, reduction);
-        // torch's mean over probabilities divides by the batch, here all but the class dimension.
-        return loss;
-      }
-      const int dim = class_dim("cross_entropy", x, target);
-      const int64_t classes = x.shape()[dim];
-      check_weight("cross_entropy", weight, classes);
-      if (x.rank() == 2 && !weight && smoothing == 0) {
-        Attrs row;
-        row.push_int(attrs.i(0));
-        row.push_int(reduction);
-        Tensor out[kMaxOutputs];
-        run(OP(_cross_entropy), {x, target}, row, out);
-        return out[0];
-      }
-      const Tensor labels = checked_labels("cross_entropy", target, classes, attrs.i(0));
-      const Tensor log_probs = OP(log_softmax)(x, dim);
-      const Picked picked = pick_losses(log_probs, labels, weight, dim);
-      const Tensor hard = reduce_losses(picked, reduction);
-      if (smoothing == 0) return hard;
-      // The even share of every class, for the examples that count.
-      Tensor terms = log_probs;
-      if (weight) {
-        Dims shape = Dims::filled(x.rank(), 1);
-        shape[dim] = classes;
-        terms = terms * OP(reshape)(weight, shape);
-      }
-      const Tensor used = OP(ge)(labels, int64_t{0});
-      const Tensor even = OP(where)(used, -OP(sum)(terms, Dims{dim}), 0.0);
-      const Tensor spread = reduce_losses({even, picked.weights}, reduction);
-      return hard * (1 - smoothing) + spread * (smoothing / static_cast<double>(classes));
-    });
+        .nn()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          const Tensor &x = in[0], &target = in[1], &weight = in[2];
+          const double smoothing = attrs.f(2);
+          const int64_t reduction = attrs.i(1);
+          CR_CHECK_TYPE(is_floating(x.dtype()),
+                        "cross_entropy: the input must be floating-point logits (got ", x.dtype(),
+                        ")");
+          CR_CHECK(smoothing >= 0 && smoothing <= 1,
+                   "cross_entropy: label_smoothing must lie in [0, 1] (got ", smoothing, ")");
+          if (is_floating(target.dtype())) {
+            CR_CHECK(target.shape() == x.shape() && x.rank() > 0,
+                     "cross_entropy: probabilities of shape ", target.shape(),
+                     " do not fit the input of shape ", x.shape(), "; they must be equal");
+            const int dim = x.rank() == 1 ? 0 : 1;
+            check_weight("cross_entropy", weight, x.shape()[dim]);
+            const Tensor log_probs = OP(log_softmax)(x, dim);
+            Tensor loss = soft_cross_entropy(log_probs, target, weight, dim, smoothing, reduction);
+            // torch's mean over probabilities divides by the batch, here all but the class
+            // dimension.
+            return loss;
+          }
+          const int dim = class_dim("cross_entropy", x, target);
+          const int64_t classes = x.shape()[dim];
+          check_weight("cross_entropy", weight, classes);
+          if (x.rank() == 2 && !weight && smoothing == 0) {
+            Attrs row;
+            row.push_int(attrs.i(0));
+            row.push_int(reduction);
+            Tensor out[kMaxOutputs];
+            run(OP(_cross_entropy), {x, target}, row, out);
+            return out[0];
+          }
+          const Tensor labels = checked_labels("cross_entropy", target, classes, attrs.i(0));
+          const Tensor log_probs = OP(log_softmax)(x, dim);
+          const Picked picked = pick_losses(log_probs, labels, weight, dim);
+          const Tensor hard = reduce_losses(picked, reduction);
+          if (smoothing == 0) return hard;
+          // The even share of every class, for the examples that count.
+          Tensor terms = log_probs;
+          if (weight) {
+            Dims shape = Dims::filled(x.rank(), 1);
+            shape[dim] = classes;
+            terms = terms * OP(reshape)(weight, shape);
+          }
+          const Tensor used = OP(ge)(labels, int64_t{0});
+          const Tensor even = OP(where)(used, -OP(sum)(terms, Dims{dim}), 0.0);
+          const Tensor spread = reduce_losses({even, picked.weights}, reduction);
+          return hard * (1 - smoothing) + spread * (smoothing / static_cast<double>(classes));
+        });
 
 // The common case in one call: labels, no weights. The second output is log_softmax(input).
-const Row cross_entropy_kernel_row = Row(
-    "_cross_entropy(Tensor input, Tensor target, int ignore_index, {none|mean|sum} reduction) -> "
-    "(Tensor loss, Tensor log_probs)")
-    .doc("Kernel row of ``cross_entropy`` for logits (N, C) and labels (N,).")
-    .infer([](Call& call) {
-      call.contiguous = true;
-      call.outputs = 2;
-      const Dims& shape = call.in[0].shape();
-      call.set_output(0, call.attrs.i(1) == kNone ? Dims{shape[0]} : Dims{}, call.in[0].dtype());
-      call.out_meta[1] = call.in[0].meta();
-    })
-    .launch([](Call& call) {
-      const Tensor &x = call.in[0], &loss = call.out[0], &log_probs = call.out[1];
-      const int64_t rows = x.shape()[0], classes = x.shape()[1];
-      const Tensor labels = checked_labels("cross_entropy", call.in[1], classes, call.attrs.i(0));
-      const RowKernel kernel = softmax_table().log_softmax[kernel_index(x)];
-      over_rows(x, [&](int64_t row, int64_t count) {
-        kernel(row_at(x, row), row_at(log_probs, row), count, classes);
-      });
-      dispatch_floating(x.dtype(), [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        const int64_t* label = labels.data<int64_t>();
-        const T* y = log_probs.data<T>();
-        T* out = loss.data<T>();
-        double total = 0;
-        int64_t used = 0;
-        for (int64_t i = 0; i < rows; ++i) {
-          const T value = label[i] < 0 ? T(0) : -y[i * classes + label[i]];
-          used += label[i] >= 0;
-          total += value;
-          if (call.attrs.i(1) == kNone) out[i] = value;
-        }
-        if (call.attrs.i(1) == kMean) total /= static_cast<double>(used);
-        if (call.attrs.i(1) != kNone) *out = static_cast<T>(total);
-      });
-    })
-    .saves("target, log_probs")
-    .vjp([](Vjp& v) {
-      v.set(0, [&] {
-        const int64_t ignore = v.attrs().i(0), reduction = v.attrs().i(1);
-        const Tensor log_probs = v.out(1), target = v.in(1);
-        if (!GradMode::enabled() && !v.has_grad(1)) {
-          return OP(_cross_entropy_grad)(v.grad(0), log_probs, target, ignore, reduction);
-        }
-        // Taped: the same by ops, so that it can be differentiated again.
-        const int64_t classes = log_probs.shape()[1];
-        const Tensor labels = checked_labels("cross_entropy", target, classes, ignore);
-        const Tensor used = OP(to)(OP(ge)(labels, int64_t{0}), log_probs.dtype());
-        Tensor scale = v.grad(0) * used;
-        if (reduction == kMean) scale = scale / OP(sum)(used);
-        const Tensor safe = OP(_clamp)(labels, int64_t{0}, classes);
-        const Tensor direct = OP(scatter_add)(v.grad(1), 1, OP(unsqueeze)(safe, 1),
-                                              OP(unsqueeze)(-scale, 1));
-        return OP(_log_softmax_grad)(direct, log_probs);
-      });
-    });
+const Row cross_entropy_kernel_row =
+    Row("_cross_entropy(Tensor input, Tensor target, int ignore_index, {none|mean|sum} reduction) "
+        "-> "
+        "(Tensor loss, Tensor log_probs)")
+        .doc("Kernel row of ``cross_entropy`` for logits (N, C) and labels (N,).")
+        .infer([](Call& call) {
+          call.contiguous = true;
+          call.outputs = 2;
+          const Dims& shape = call.in[0].shape();
+          call.set_output(0, call.attrs.i(1) == kNone ? Dims{shape[0]} : Dims{},
+                          call.in[0].dtype());
+          call.out_meta[1] = call.in[0].meta();
+        })
+        .launch([](Call& call) {
+          const Tensor &x = call.in[0], &loss = call.out[0], &log_probs = call.out[1];
+          const int64_t rows = x.shape()[0], classes = x.shape()[1];
+          const Tensor labels =
+              checked_labels("cross_entropy", call.in[1], classes, call.attrs.i(0));
+          const RowKernel kernel = softmax_table().log_softmax[kernel_index(x)];
+          over_rows(x, [&](int64_t row, int64_t count) {
+            kernel(row_at(x, row), row_at(log_probs, row), count, classes);
+          });
+          dispatch_floating(x.dtype(), [&](auto tag) {
+            using T = typename decltype(tag)::type;
+            const int64_t* label = labels.data<int64_t>();
+            const T* y = log_probs.data<T>();
+            T* out = loss.data<T>();
+            double total = 0;
+            int64_t used = 0;
+            for (int64_t i = 0; i < rows; ++i) {
+              const T value = label[i] < 0 ? T(0) : -y[i * classes + label[i]];
+              used += label[i] >= 0;
+              total += value;
+              if (call.attrs.i(1) == kNone) out[i] = value;
+            }
+            if (call.attrs.i(1) == kMean) total /= static_cast<double>(used);
+            if (call.attrs.i(1) != kNone) *out = static_cast<T>(total);
+          });
+        })
+        .saves("target, log_probs")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            const int64_t ignore = v.attrs().i(0), reduction = v.attrs().i(1);
+            const Tensor log_probs = v.out(1), target = v.in(1);
+            if (!GradMode::enabled() && !v.has_grad(1)) {
+              return OP(_cross_entropy_grad)(v.grad(0), log_probs, target, ignore, reduction);
+            }
+            // Taped: the same by ops, so that it can be differentiated again.
+            const int64_t classes = log_probs.shape()[1];
+            const Tensor labels = checked_labels("cross_entropy", target, classes, ignore);
+            const Tensor used = OP(to)(OP(ge)(labels, int64_t{0}), log_probs.dtype());
+            Tensor scale = v.grad(0) * used;
+            if (reduction == kMean) scale = scale / OP(sum)(used);
+            const Tensor safe = OP(_clamp)(labels, int64_t{0}, classes);
+            const Tensor direct =
+                OP(scatter_add)(v.grad(1), 1, OP(unsqueeze)(safe, 1), OP(unsqueeze)(-scale, 1));
+            return OP(_log_softmax_grad)(direct, log_probs);
+          });
+        });
 
-const Row cross_entropy_grad_row = Row(
-    "_cross_entropy_grad(Tensor grad, Tensor log_probs, Tensor target, int ignore_index, "
-    "{none|mean|sum} reduction)")
-    .doc("``grad * (exp(log_probs) - onehot(target))``, divided by the examples for the mean.")
-    .infer([](Call& call) {
-      call.contiguous = true;
-      call.out_meta[0] = call.in[1].meta();
-    })
-    .launch([](Call& call) {
-      const Tensor &grad = call.in[0], &y = call.in[1], &out = call.out[0];
-      const int64_t classes = y.shape()[1], reduction = call.attrs.i(1);
-      const Tensor labels = checked_labels("cross_entropy", call.in[2], classes, call.attrs.i(0));
-      Tensor scale = grad;
-      if (reduction == kMean) {
-        int64_t used = 0;
-        for (int64_t i = 0; i < labels.numel(); ++i) used += labels.data<int64_t>()[i] >= 0;
-        scale = Tensor::scalar(item_double(grad) / static_cast<double>(used), y.dtype());
-      }
-      const int64_t stride = reduction == kNone;
-      const CrossEntropyGradKernel kernel = softmax_table().cross_entropy_grad[kernel_index(y)];
-      over_rows(y, [&](int64_t row, int64_t count) {
-        kernel(row_at(y, row), labels.data<int64_t>() + row,
-               scale.data() + row * stride * itemsize(y.dtype()), stride, row_at(out, row), count,
-               classes);
-      });
-    });
+const Row cross_entropy_grad_row =
+    Row("_cross_entropy_grad(Tensor grad, Tensor log_probs, Tensor target, int ignore_index, "
+        "{none|mean|sum} reduction)")
+        .doc("``grad * (exp(log_probs) - onehot(target))``, divided by the examples for the mean.")
+        .infer([](Call& call) {
+          call.contiguous = true;
+          call.out_meta[0] = call.in[1].meta();
+        })
+        .launch([](Call& call) {
+          const Tensor &grad = call.in[0], &y = call.in[1], &out = call.out[0];
+          const int64_t classes = y.shape()[1], reduction = call.attrs.i(1);
+          const Tensor labels =
+              checked_labels("cross_entropy", call.in[2], classes, call.attrs.i(0));
+          Tensor scale = grad;
+          if (reduction == kMean) {
+            int64_t used = 0;
+            for (int64_t i = 0; i < labels.numel(); ++i) used += labels.data<int64_t>()[i] >= 0;
+            scale = Tensor::scalar(item_double(grad) / static_cast<double>(used), y.dtype());
+          }
+          const int64_t stride = reduction == kNone;
+          const CrossEntropyGradKernel kernel = softmax_table().cross_entropy_grad[kernel_index(y)];
+          over_rows(y, [&](int64_t row, int64_t count) {
+            kernel(row_at(y, row), labels.data<int64_t>() + row,
+                   scale.data() + row * stride * itemsize(y.dtype()), stride, row_at(out, row),
+                   count, classes);
+          });
+        });
 
 }  // namespace
 }  // namespace cr

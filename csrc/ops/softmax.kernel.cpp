@@ -94,9 +94,8 @@ void log_softmax(const void* input, void* output, int64_t rows, int64_t n) {
     const T log_total = scalar_log(sum_exp<T>(x, n, largest, nullptr));
     // Two subtractions: exact for the largest element, whatever its size.
     const Vec<T> shift = splat(largest), scale = splat(log_total);
-    over_row(x, n, T(0), [&](Vec<T> v, int64_t i, int lanes) {
-      put(out + i, (v - shift) - scale, lanes);
-    });
+    over_row(x, n, T(0),
+             [&](Vec<T> v, int64_t i, int lanes) { put(out + i, (v - shift) - scale, lanes); });
   }
 }
 
@@ -152,9 +151,8 @@ void cross_entropy_grad(const void* result, const int64_t* labels, const void* s
     T* out = static_cast<T*>(output) + row * n;
     const T scale = labels[row] < 0 ? T(0) : static_cast<const T*>(scales)[row * stride];
     const Vec<T> factor = splat(scale);
-    over_row(y, n, T(0), [&](Vec<T> v, int64_t i, int lanes) {
-      put(out + i, exp(v) * factor, lanes);
-    });
+    over_row(y, n, T(0),
+             [&](Vec<T> v, int64_t i, int lanes) { put(out + i, exp(v) * factor, lanes); });
     if (labels[row] >= 0) out[labels[row]] -= scale;
   }
 }

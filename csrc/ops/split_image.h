@@ -23,13 +23,7 @@ CR_INLINE void fill_row(T* out, int64_t begin, int64_t end, T value) {
   for (int64_t x = begin; x < end; x += kLanes<T>) store(out + x, v);
 }
 
-// out[x] = in[x] for x < n, where whole vectors may be read past the last pixel.
-template <class T>
-CR_INLINE void copy_pixels(T* out, const T* in, int64_t n) {
-  for (int64_t x = 0; x < n; x += kLanes<T>) store(out + x, load(in + x));
-}
-
-// The same where the readable memory stops at `end`.
+// out[x] = in[x] for x < n. `end` is where the readable memory stops.
 template <class T>
 CR_INLINE void copy_row(T* out, const T* in, int64_t n, const T* end) {
   int64_t x = 0;
