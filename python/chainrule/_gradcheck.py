@@ -295,7 +295,8 @@ def _check_jacobian(
         for at in np.ndindex(tuple(arguments[i].shape)):
             step = np.zeros(tuple(arguments[i].shape))
             step[at] = 1.0
-            numeric[(..., *at)] = _difference(func, arguments, i, step, k, eps)
+            entry = (Ellipsis, *at)
+            numeric[entry] = _difference(func, arguments, i, step, k, eps)
         _compare(jacobian, numeric, k, i, len(shape), atol, rtol)
 
 
