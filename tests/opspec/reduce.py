@@ -20,15 +20,20 @@ def _reduction(f: Any) -> Any:
     return ref
 
 
-def _root_length(x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
-    """sqrt(K) |x|_2 over each reduced row of length K: what a sum of K terms may lose."""
+def _row_length(x: Any, reduced: Any) -> int:
+    """How many terms each result has."""
+    return max(x.size // max(np.size(reduced), 1), 1)
+
+
+def _sum_scale(x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
+    """sqrt(K) |x| |1| for rows of K terms: what rounding a sum of K terms may lose."""
     squares = np.sum(x * x, axis=_axes(dim), keepdims=keepdim)
-    return np.sqrt(squares * (x.size / max(squares.size, 1)))
+    return np.sqrt(squares) * _row_length(x, squares)
 
 
 def _mean_scale(x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
-    total = _root_length(x, dim, keepdim)
-    return total / max(x.size / max(total.size, 1), 1)
+    total = _sum_scale(x, dim, keepdim)
+    return total / _row_length(x, total)
 
 
 def _var(x: Any, axis: Any, keepdims: bool, correction: int = 1) -> Any:
@@ -133,8 +138,8 @@ ROWS = (
         _reduction(np.sum),
         cases=_grid(X) + _EMPTY + (case(T((2, 1000)), 1), case(T((1000, 3)), 0)),
         result="sum",
-        ulp=1,
-        scale=_root_length,
+        ulp=0.5,
+        scale=_sum_scale,
         bad=_bad("sum") + _repeated("sum"),
     ),
     _along(
@@ -142,7 +147,7 @@ ROWS = (
         _reduction(np.mean),
         cases=(*_grid(X), case(T((2, 1000)), 1)),
         dtypes="f",
-        ulp=1,
+        ulp=0.5,
         scale=_mean_scale,
         bad=(*_bad("mean"), Bad(case(X), TypeError, r"^mean: .*int64", dtype="int64")),
     ),
