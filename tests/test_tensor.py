@@ -18,6 +18,12 @@ inf, nan = float("inf"), float("nan")
 # ---------------------------------------------------------------- NumPy, zero-copy
 
 
+@pytest.mark.parametrize("data", [[1], 1.0, None])
+def test_from_numpy_takes_arrays_only(data: object) -> None:
+    with pytest.raises(TypeError, match=r"from_numpy: expected a NumPy array \(got \w+\)"):
+        cr.from_numpy(data)
+
+
 @pytest.mark.smoke
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_from_numpy_shares_memory(dtype: str) -> None:

@@ -164,7 +164,13 @@ py::object nested_list(const T* data, const Tensor& tensor, int dim) {
 
 void bind_interop(py::module_& m) {
   m.def(
-      "from_numpy", [](const py::array& array) { return from_numpy(array); }, py::arg("array"),
+      "from_numpy",
+      [](py::handle array) {
+        CR_CHECK_TYPE(py::isinstance<py::array>(array), "from_numpy: expected a NumPy array (got ",
+                      Py_TYPE(array.ptr())->tp_name, "); use chainrule.tensor for other data");
+        return from_numpy(py::reinterpret_borrow<py::array>(array));
+      },
+      py::arg("array"),
       R"(Tensor on the memory of a NumPy array: writes are seen on both sides.
 
 A read-only array gives a tensor that refuses in-place writes.
