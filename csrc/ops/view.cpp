@@ -59,21 +59,22 @@ namespace {
 
 // Replaces one -1 by what is left over.
 Dims infer_size(const char* op, Dims shape, int64_t total) {
+  Dims known = shape;
   int unknown = -1;
-  int64_t known = 1;
   for (int i = 0; i < shape.size(); ++i) {
     if (shape[i] == -1) {
       CR_CHECK(unknown < 0, op, ": only one size can be -1 (got ", shape, ")");
       unknown = i;
+      known[i] = 1;
     } else {
       CR_CHECK(shape[i] >= 0, op, ": negative size in shape ", shape);
-      known *= shape[i];
     }
   }
   if (unknown >= 0) {
-    CR_CHECK(known > 0 && total % known == 0, op, ": cannot fill shape ", shape, " with ", total,
+    const int64_t rest = checked_numel(known);
+    CR_CHECK(rest > 0 && total % rest == 0, op, ": cannot fill shape ", shape, " with ", total,
              " elements");
-    shape[unknown] = total / known;
+    shape[unknown] = total / rest;
   }
   return shape;
 }
