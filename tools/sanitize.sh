@@ -31,6 +31,6 @@ if [[ $# -eq 0 ]]; then
 fi
 # CPython leaks by design at exit: leaks are sought with PYTHONMALLOC=malloc and detect_leaks=1.
 exec env LD_PRELOAD="$preload" PYTHONPATH="$PWD/$site" PYTHONDONTWRITEBYTECODE=1 \
-  ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=0:abort_on_error=1}" \
+  ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=0:abort_on_error=1:allocator_may_return_null=1}" \
   UBSAN_OPTIONS="${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}" \
   python -m pytest -q -p no:cacheprovider --capture=sys "$@"
