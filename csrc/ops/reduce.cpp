@@ -104,8 +104,9 @@ void reduce_into(Reduction kind, const Tensor& x, const Dims& axes, const Tensor
   again.x = partial;
   again.rows = f.rows;
   again.n = partials;
+  const Reduction again_kind = kind == Reduction::kSumSquares ? Reduction::kSum : kind;
   const ReduceKernel second =
-      reduce_table().kernel[static_cast<int>(kind)][static_cast<int>(out.dtype())];
+      reduce_table().kernel[static_cast<int>(again_kind)][static_cast<int>(out.dtype())];
   run_kernel(second, again, out);
 }
 
@@ -245,10 +246,17 @@ Example:
           });
         });
 
+double correction_of(const Attrs& attrs) {
+  return attrs.none(3) ? attrs.f(1) : static_cast<double>(attrs.b(3));
+}
+
 const Row var_row =
-    Row("var(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False)")
+    Row("var(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False, "
+        "bool? unbiased=None)")
         .doc(
             R"(Variance: squared deviations from the mean, summed and divided by ``n - correction``.
+
+``unbiased=False`` is another way to say ``correction=0``.
 
 Example:
     >>> cr.tensor([1., 2., 3., 4.]).var()
@@ -262,12 +270,13 @@ Example:
           int64_t n = 1;
           for (int64_t axis : axes) n *= x.shape()[static_cast<int>(axis)];
           const Tensor deviation = x - OP(mean)(x, axes, true);
-          const double divisor = std::max(static_cast<double>(n) - attrs.f(1), 0.0);
-          return OP(sum)(OP(square)(deviation), axes, attrs.b(2)) / divisor;
+          const double divisor = std::max(static_cast<double>(n) - correction_of(attrs), 0.0);
+          return OP(_sum_squares)(deviation, axes, attrs.b(2)) / divisor;
         });
 
 const Row std_row =
-    Row("std(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False)")
+    Row("std(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False, "
+        "bool? unbiased=None)")
         .doc(R"(Standard deviation, the square root of ``var``.
 
 Example:
@@ -275,7 +284,7 @@ Example:
     tensor(1.4142)
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return OP(sqrt)(OP(var)(in[0], attrs.ints(0), attrs.f(1), attrs.b(2)));
+          return OP(sqrt)(OP(var)(in[0], attrs.ints(0), correction_of(attrs), attrs.b(2)));
         });
 
 // ---------------------------------------------------------------- extremes
@@ -432,6 +441,21 @@ Example:
 
 // ---------------------------------------------------------------- norms
 
+const Row sum_squares_row =
+    Row("_sum_squares(Tensor input, int[]? dim, bool keepdim)")
+        .doc("Sum of squares over some dimensions, in one pass.")
+        .infer([](Call& call) {
+          const DType dtype = call.in[0].dtype();
+          infer_reduction(call, dtype, dtype);
+        })
+        .launch([](Call& call) {
+          reduce_into(Reduction::kSumSquares, call.in[0], axes_of(call), call.out[0]);
+        })
+        .saves("input")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return with_kept_dims(v.grad(), v) * v.in(0) * 2.0; });
+        });
+
 const Row norm_row =
     Row("norm(Tensor input, float p=2, int[]? dim=None, bool keepdim=False)")
         .doc(R"(Vector norm ``sum(abs(x)**p)**(1/p)``; ``p`` may be 0, 1, 2, inf or -inf.
@@ -451,7 +475,7 @@ Example:
           const Dims axes = normalize_dims("norm", attrs.ints(1), x.rank());
           if (p == 2) {
             // sqrt has an infinite slope at 0; the norm's subgradient there is 0.
-            const Tensor square = OP(sum)(OP(square)(x), axes, keepdim);
+            const Tensor square = OP(_sum_squares)(x, axes, keepdim);
             const Tensor zero = OP(eq)(square, 0.0);
             return OP(where)(zero, square, OP(sqrt)(OP(where)(zero, 1.0, square)));
           }

@@ -36,12 +36,15 @@ def _mean_scale(x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Any
     return total / _row_length(x, total)
 
 
-def _var(x: Any, axis: Any, keepdims: bool, correction: int = 1) -> Any:
-    return np.var(x, axis=axis, keepdims=keepdims, ddof=correction)
+def _var(
+    x: Any, axis: Any, keepdims: bool, correction: int = 1, unbiased: bool | None = None
+) -> Any:
+    ddof = correction if unbiased is None else int(unbiased)
+    return np.var(x, axis=axis, keepdims=keepdims, ddof=ddof)
 
 
-def _std(x: Any, axis: Any, keepdims: bool, correction: int = 1) -> Any:
-    return np.std(x, axis=axis, keepdims=keepdims, ddof=correction)
+def _std(x: Any, **kwargs: Any) -> Any:
+    return np.sqrt(_var(x, **kwargs))
 
 
 def _moment_scale(x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
@@ -231,6 +234,8 @@ ROWS = (
         cases=(
             *(c for c in _grid(X) if c.args[0].shape),
             case(X, 1, correction=0),
+            case(X, 1, unbiased=False),
+            case(X, 1, unbiased=True),
             case(X, (0, 2), correction=2, keepdim=True),
             case(T((2, 1000), 5, 6), 1),
         ),
@@ -246,6 +251,7 @@ ROWS = (
         cases=(
             *(c for c in _grid(X) if c.args[0].shape),
             case(X, 1, correction=0),
+            case(X, 1, unbiased=False),
             case(T((2, 1000), 5, 6), 1),
         ),
         names=("input", "dim"),
