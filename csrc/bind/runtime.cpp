@@ -142,9 +142,6 @@ void bind_runtime(py::module_& m) {
       "Bytes in live blocks above 4 KiB, their peak, and bytes cached for reuse.");
   m.def("reset_peak_memory", &reset_peak_memory, "Start measuring the peak anew.");
   m.def("empty_cache", &empty_cache, "Return cached memory to the system.");
-  m.def(
-      "fma_peak", [](py::handle dtype) { return fma_peak(dtype_from_object(dtype.ptr())); },
-      py::arg("dtype"), "GFLOP/s of one thread in multiply-adds kept in registers.");
   // For tests of families with several algorithms.
   m.def("_force_gemm_algorithm", &force_gemm_algorithm, py::arg("name"));
   m.def("_last_gemm_algorithm", &last_gemm_algorithm);

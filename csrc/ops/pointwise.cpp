@@ -139,10 +139,17 @@ void classify(Plan& plan) {
   }
 }
 
-template <int Size>
+// Moves n elements; a stride of 0 spreads one element.
+template <class T>
 void copy_run(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t n) {
+  T value;
+  std::memcpy(&value, from, sizeof(T));
+  if (from_stride == 0 && to_stride == sizeof(T)) {
+    for (int64_t i = 0; i < n; ++i) std::memcpy(to + i * sizeof(T), &value, sizeof(T));
+    return;
+  }
   for (int64_t i = 0; i < n; ++i) {
-    std::memcpy(to + i * to_stride, from + i * from_stride, Size);
+    std::memcpy(to + i * to_stride, from + i * from_stride, sizeof(T));
   }
 }
 
@@ -153,10 +160,10 @@ void copy_elements(char* to, int64_t to_stride, const char* from, int64_t from_s
     return;
   }
   switch (size) {
-    case 1: return copy_run<1>(to, to_stride, from, from_stride, n);
-    case 2: return copy_run<2>(to, to_stride, from, from_stride, n);
-    case 4: return copy_run<4>(to, to_stride, from, from_stride, n);
-    default: return copy_run<8>(to, to_stride, from, from_stride, n);
+    case 1: return copy_run<uint8_t>(to, to_stride, from, from_stride, n);
+    case 2: return copy_run<uint16_t>(to, to_stride, from, from_stride, n);
+    case 4: return copy_run<uint32_t>(to, to_stride, from, from_stride, n);
+    default: return copy_run<uint64_t>(to, to_stride, from, from_stride, n);
   }
 }
 

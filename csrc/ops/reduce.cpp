@@ -452,9 +452,7 @@ const Row sum_squares_row =
           reduce_into(Reduction::kSumSquares, call.in[0], axes_of(call), call.out[0]);
         })
         .saves("input")
-        .vjp([](Vjp& v) {
-          v.set(0, [&] { return with_kept_dims(v.grad(), v) * v.in(0) * 2.0; });
-        });
+        .vjp([](Vjp& v) { v.set(0, [&] { return with_kept_dims(v.grad(), v) * v.in(0) * 2.0; }); });
 
 const Row norm_row =
     Row("norm(Tensor input, float p=2, int[]? dim=None, bool keepdim=False)")

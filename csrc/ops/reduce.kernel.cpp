@@ -13,7 +13,7 @@ namespace CR_ISA {
 namespace {
 
 constexpr int64_t kBlock = 4096;    // elements of one block along a contiguous axis
-constexpr int64_t kBlockRows = 32;  // rows of one block across columns
+constexpr int64_t kBlockRows = 64;  // rows of one block across columns
 constexpr int64_t kColumns = 256;   // columns handled together
 
 // ---------------------------------------------------------------- sums
@@ -31,7 +31,20 @@ struct CompensatedSum {
   double result() const { return sum + lost; }
 };
 
-template <class T>
+struct Plain {
+  template <class V>
+  static V of(V x) {
+    return x;
+  }
+};
+struct Squared {
+  template <class V>
+  static V of(V x) {
+    return x * x;
+  }
+};
+
+template <class T, class F>
 T block_sum(const T* x, int64_t n) {
   constexpr int kLane = kLanes<T>;
   constexpr int kAccumulators = 4;
@@ -39,10 +52,10 @@ T block_sum(const T* x, int64_t n) {
   int64_t i = 0;
   for (; i + kAccumulators * kLane <= n; i += kAccumulators * kLane) {
 #pragma GCC unroll 4
-    for (int j = 0; j < kAccumulators; ++j) acc[j] += load(x + i + j * kLane);
+    for (int j = 0; j < kAccumulators; ++j) acc[j] += F::of(load(x + i + j * kLane));
   }
-  for (; i + kLane <= n; i += kLane) acc[0] += load(x + i);
-  if (i < n) acc[1] += load_partial(x + i, static_cast<int>(n - i));
+  for (; i + kLane <= n; i += kLane) acc[0] += F::of(load(x + i));
+  if (i < n) acc[1] += F::of(load_partial(x + i, static_cast<int>(n - i)));
   const Vec<T> total = (acc[0] + acc[1]) + (acc[2] + acc[3]);
   T lanes[kLane];
   store(lanes, total);
@@ -52,7 +65,7 @@ T block_sum(const T* x, int64_t n) {
   return lanes[0];
 }
 
-template <class T>
+template <class T, class F>
 void sum_float(const void* input, void* output, const ReduceShape& s) {
   const T* x = static_cast<const T*>(input);
   T* out = static_cast<T*>(output);
@@ -60,12 +73,12 @@ void sum_float(const void* input, void* output, const ReduceShape& s) {
     const T* from = x + row * s.n * s.inner;
     if (s.inner == 1) {
       if (s.n <= kBlock) {
-        out[row] = block_sum(from, s.n);
+        out[row] = block_sum<T, F>(from, s.n);
         continue;
       }
       CompensatedSum total;
       for (int64_t i = 0; i < s.n; i += kBlock) {
-        total.add(block_sum(from + i, s.n - i < kBlock ? s.n - i : kBlock));
+        total.add(block_sum<T, F>(from + i, s.n - i < kBlock ? s.n - i : kBlock));
       }
       out[row] = static_cast<T>(total.result());
       continue;
@@ -78,7 +91,7 @@ void sum_float(const void* input, void* output, const ReduceShape& s) {
         T block[kColumns] = {};
         for (int64_t r = i; r < end; ++r) {
           const T* line = from + r * s.inner + c;
-          for (int64_t j = 0; j < width; ++j) block[j] += line[j];
+          for (int64_t j = 0; j < width; ++j) block[j] += F::of(line[j]);
         }
         for (int64_t j = 0; j < width; ++j) total[j].add(block[j]);
       }
@@ -175,39 +188,72 @@ struct All {
   }
 };
 
-// Largest element of a contiguous row, by several independent accumulators.
+// Extreme element of n >= lanes contiguous floats; NaN when there is one. Several accumulators:
+// each step waits for the one before it in its own.
 template <class T, class Op>
-void extreme_float(const void* input, void* output, const ReduceShape& s) {
+T row_extreme(const T* x, int64_t n) {
   constexpr int kLane = kLanes<T>;
-  if (s.inner != 1 || s.n < 2 * kLane) return fold<T, T, Op>(input, output, s);
-  const T* x = static_cast<const T*>(input);
-  T* out = static_cast<T*>(output);
-  for (int64_t row = s.row_begin; row < s.row_end; ++row) {
-    const T* from = x + row * s.n;
-    Vec<T> best = load(from);
-    Mask<T> nan = best != best;
-    int64_t i = kLane;
-    const auto step = [&](Vec<T> v) {
-      nan |= v != v;
-      if constexpr (__is_same(Op, Max))
-        best = v > best ? v : best;
-      else
-        best = v < best ? v : best;
-    };
-    for (; i + kLane <= s.n; i += kLane) step(load(from + i));
-    step(load(from + s.n - kLane));  // overlaps; a maximum does not mind
-    T lanes[kLane];
-    store(lanes, best);
-    MaskLane<T> nans[kLane];
-    store(nans, nan);
-    T result = lanes[0];
-    MaskLane<T> any = nans[0];
-    for (int j = 1; j < kLane; ++j) {
-      result = Op::step(result, lanes[j]);
-      any |= nans[j];
+  constexpr int kAccumulators = 4;
+  Vec<T> best[kAccumulators];
+  Mask<T> nan = {};
+  const auto step = [&](Vec<T>& to, Vec<T> v) {
+    nan |= v != v;
+    if constexpr (__is_same(Op, Max)) {
+      to = v > to ? v : to;
+    } else {
+      to = v < to ? v : to;
     }
-    out[row] = any ? static_cast<T>(__builtin_nan("")) : result;
+  };
+#pragma GCC unroll 4
+  for (int j = 0; j < kAccumulators; ++j) best[j] = load(x);
+  int64_t i = 0;
+  for (; i + kAccumulators * kLane <= n; i += kAccumulators * kLane) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kAccumulators; ++j) step(best[j], load(x + i + j * kLane));
   }
+  for (; i + kLane <= n; i += kLane) step(best[0], load(x + i));
+  step(best[0], load(x + n - kLane));  // overlaps; a maximum does not mind
+#pragma GCC unroll 4
+  for (int j = 1; j < kAccumulators; ++j) step(best[0], best[j]);
+  if (any(nan)) return static_cast<T>(__builtin_nan(""));
+  T lanes[kLane];
+  store(lanes, best[0]);
+  T result = lanes[0];
+  for (int j = 1; j < kLane; ++j) result = Op::step(result, lanes[j]);
+  return result;
+}
+
+template <class T>
+constexpr bool kVectorised = __is_same(T, float) || __is_same(T, double);
+
+template <class T, class Op>
+void extreme(const void* input, void* output, const ReduceShape& s) {
+  if constexpr (kVectorised<T>) {
+    if (s.inner == 1 && s.n >= kLanes<T>) {
+      const T* x = static_cast<const T*>(input);
+      T* out = static_cast<T*>(output);
+      for (int64_t row = s.row_begin; row < s.row_end; ++row) {
+        out[row] = row_extreme<T, Op>(x + row * s.n, s.n);
+      }
+      return;
+    }
+  }
+  fold<T, T, Op>(input, output, s);
+}
+
+// First place of `value` among n elements (of a NaN when it is one).
+template <class T>
+int64_t first_place(const T* x, int64_t n, T value) {
+  int64_t i = 0;
+  if constexpr (kVectorised<T>) {
+    const Vec<T> wanted = splat(value);
+    for (; i + kLanes<T> <= n; i += kLanes<T>) {
+      const Vec<T> v = load(x + i);
+      if (any(value == value ? v == wanted : v != v)) break;
+    }
+  }
+  while (i < n - 1 && !(value == value ? x[i] == value : x[i] != x[i])) ++i;
+  return i;
 }
 
 // Index of the first extreme element; a NaN counts as the extreme.
@@ -216,19 +262,31 @@ void arg_extreme(const void* input, void* output, const ReduceShape& s) {
   const T* x = static_cast<const T*>(input);
   int64_t* out = static_cast<int64_t*>(output);
   for (int64_t row = s.row_begin; row < s.row_end; ++row) {
-    for (int64_t j = s.col_begin; j < s.col_end; ++j) {
-      const T* from = x + row * s.n * s.inner + j;
-      T best = from[0];
-      int64_t at = 0;
-      for (int64_t i = 1; i < s.n && best == best; ++i) {
-        const T value = from[i * s.inner];
-        const bool better = __is_same(Op, Max) ? value > best : value < best;
-        if (better || value != value) {
-          best = value;
-          at = i;
+    const T* from = x + row * s.n * s.inner;
+    if constexpr (kVectorised<T>) {
+      if (s.inner == 1 && s.n >= kLanes<T>) {
+        out[row] = first_place(from, s.n, row_extreme<T, Op>(from, s.n));
+        continue;
+      }
+    }
+    // Line by line over a stretch of columns.
+    for (int64_t c = s.col_begin; c < s.col_end; c += kColumns) {
+      const int64_t width = s.col_end - c < kColumns ? s.col_end - c : kColumns;
+      T best[kColumns];
+      int64_t* at = out + row * s.inner + c;
+      for (int64_t j = 0; j < width; ++j) {
+        best[j] = from[c + j];
+        at[j] = 0;
+      }
+      for (int64_t i = 1; i < s.n; ++i) {
+        const T* line = from + i * s.inner + c;
+        for (int64_t j = 0; j < width; ++j) {
+          const bool better = __is_same(Op, Max) ? line[j] > best[j] : line[j] < best[j];
+          const bool wins = (better || line[j] != line[j]) && best[j] == best[j];
+          best[j] = wins ? line[j] : best[j];
+          at[j] = wins ? i : at[j];
         }
       }
-      out[row * s.inner + j] = at;
     }
   }
 }
@@ -261,8 +319,8 @@ void cumulate(const void* input, void* output, const ReduceShape& s) {
 
 #define CR_ALL_TYPES(K) \
   {K(bool), K(uint8_t), K(int8_t), K(int16_t), K(int32_t), K(int64_t), K(float), K(double)}
-#define CR_MAX(T) fold<T, T, Max>
-#define CR_MIN(T) fold<T, T, Min>
+#define CR_MAX(T) extreme<T, Max>
+#define CR_MIN(T) extreme<T, Min>
 #define CR_ARGMAX(T) arg_extreme<T, Max>
 #define CR_ARGMIN(T) arg_extreme<T, Min>
 #define CR_ANY(T) fold<T, bool, Any>
@@ -272,17 +330,17 @@ extern const ReduceTable reduce_table;
 const ReduceTable reduce_table = {
     {
         {nullptr, nullptr, nullptr, nullptr, nullptr, fold<int64_t, int64_t, SumInt>,
-         sum_float<float>, sum_float<double>},
+         sum_float<float, Plain>, sum_float<double, Plain>},
         {nullptr, nullptr, nullptr, nullptr, nullptr, fold<int64_t, int64_t, Prod>,
          fold<float, float, Prod>, fold<double, double, Prod>},
-        {CR_MAX(bool), CR_MAX(uint8_t), CR_MAX(int8_t), CR_MAX(int16_t), CR_MAX(int32_t),
-         CR_MAX(int64_t), extreme_float<float, Max>, extreme_float<double, Max>},
-        {CR_MIN(bool), CR_MIN(uint8_t), CR_MIN(int8_t), CR_MIN(int16_t), CR_MIN(int32_t),
-         CR_MIN(int64_t), extreme_float<float, Min>, extreme_float<double, Min>},
+        CR_ALL_TYPES(CR_MAX),
+        CR_ALL_TYPES(CR_MIN),
         CR_ALL_TYPES(CR_ARGMAX),
         CR_ALL_TYPES(CR_ARGMIN),
         CR_ALL_TYPES(CR_ANY),
         CR_ALL_TYPES(CR_ALL),
+        {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, sum_float<float, Squared>,
+         sum_float<double, Squared>},
     },
     {nullptr, nullptr, nullptr, nullptr, nullptr, cumulate<int64_t, false>, cumulate<float, false>,
      cumulate<double, false>},

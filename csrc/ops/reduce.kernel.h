@@ -17,7 +17,7 @@ struct ReduceShape {
 // out is [rows, inner] of the op's result type.
 using ReduceKernel = void (*)(const void* x, void* out, const ReduceShape& shape);
 
-enum class Reduction { kSum, kProd, kMax, kMin, kArgMax, kArgMin, kAny, kAll, kCount };
+enum class Reduction { kSum, kProd, kMax, kMin, kArgMax, kArgMin, kAny, kAll, kSumSquares, kCount };
 
 struct ReduceTable {
   ReduceKernel kernel[static_cast<int>(Reduction::kCount)][kNumDTypes];  // null: not supported

@@ -25,6 +25,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_clamp": ("opspec/pointwise.py", "clamp"),
     "_max_dim": ("opspec/reduce.py", "max"),
     "_min_dim": ("opspec/reduce.py", "min"),
+    "_sum_squares": ("opspec/reduce.py", '"norm"'),
     "_constant_pad": ("opspec/shape.py", '"pad"'),
     "index": ("test_indexing.py", "test_get"),
     "index_put": ("test_indexing.py", "test_set"),
