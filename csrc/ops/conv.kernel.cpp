@@ -72,8 +72,8 @@ void pack(const Correlation& p, const T* weight, int64_t group, T* packed) {
   }
 }
 
-// A stretch of a tile's pixels that is contiguous in the source.
-struct Run {
+// Up to a vector of a tile's pixels that are contiguous in the source.
+struct Piece {
   int64_t source;
   int32_t column, length;
 };
@@ -83,57 +83,76 @@ struct Pixels {
   int64_t image_pixels, line, line_pitch, image_size;
   int64_t count;
 
-  // Cuts pixels [begin, begin + columns) into runs; returns how many.
-  int cut(int64_t begin, int64_t columns, Run* runs) const {
+  // Cuts pixels [begin, begin + columns) into pieces of at most `lanes`; returns how many.
+  int cut(int64_t begin, int64_t columns, int64_t lanes, Piece* pieces) const {
     int n = 0;
     int64_t image = begin / image_pixels;
     int64_t y = begin % image_pixels / line;
     int64_t x = begin % image_pixels % line;
     for (int64_t column = 0; column < columns;) {
-      const int64_t length = line - x < columns - column ? line - x : columns - column;
-      runs[n++] = {image * image_size + y * line_pitch + x, static_cast<int32_t>(column),
-                   static_cast<int32_t>(length)};
+      const int64_t run = line - x < columns - column ? line - x : columns - column;
+      const int64_t length = run < lanes ? run : lanes;
+      pieces[n++] = {image * image_size + y * line_pitch + x, static_cast<int32_t>(column),
+                     static_cast<int32_t>(length)};
       column += length;
+      x += length;
+      if (x < line) continue;
       x = 0;
-      if (++y * line >= image_pixels) {
-        y = 0;
-        ++image;
-      }
+      if (++y * line < image_pixels) continue;
+      y = 0;
+      ++image;
     }
     return n;
   }
 };
 
-// panel[k][column] = source[taps[k].pixel + pixel of the column]. No run is longer than `line`.
+// panel[k][column] = source[taps[k].pixel + pixel of the column]: whole vectors, front to back, so
+// that what spills over is overwritten. Count == 0: any number of pieces.
+template <class T, int Count>
+__attribute__((noinline)) void gather_pieces(T* panel, const T* source, const ConvTap* taps,
+                                             int64_t depth, const Piece* pieces, int n) {
+  if constexpr (Count > 0) {
+    const T* from[Count];
+    int64_t column[Count];
+#pragma GCC unroll 8
+    for (int i = 0; i < Count; ++i) {
+      from[i] = source + pieces[i].source;
+      column[i] = pieces[i].column;
+    }
+    for (int64_t k = 0; k < depth; ++k, panel += kTileCols<T>) {
+      const int64_t tap = taps[k].pixel;
+#pragma GCC unroll 8
+      for (int i = 0; i < Count; ++i) store(panel + column[i], load(from[i] + tap));
+    }
+  } else {
+    for (int64_t k = 0; k < depth; ++k, panel += kTileCols<T>) {
+      const T* in = source + taps[k].pixel;
+      for (int i = 0; i < n; ++i) store(panel + pieces[i].column, load(in + pieces[i].source));
+    }
+  }
+}
+
 template <class T>
-void gather_panel(T* panel, const T* source, const T* end, const ConvTap* taps, int64_t count,
-                  const Run* runs, int n, int64_t line) {
-  constexpr int kCols = kTileCols<T>;
-  if (n == 1 && runs[0].length == kCols) {
-    for (int64_t k = 0; k < count; ++k, panel += kCols) {
-      const T* in = source + taps[k].pixel + runs[0].source;
-#pragma GCC unroll 16
-      for (int j = 0; j < kTileVecs; ++j) store(panel + j * kLanes<T>, load(in + j * kLanes<T>));
+void gather_panel(T* panel, const T* source, const T* end, const ConvTap* taps, int64_t depth,
+                  const Piece* pieces, int n) {
+  if (depth == 0) return;
+  const T* last = source + taps[depth - 1].pixel + pieces[n - 1].source;
+  if (last + kLanes<T> > end) {
+    for (int64_t k = 0; k < depth; ++k, panel += kTileCols<T>) {
+      for (int i = 0; i < n; ++i) {
+        const T* in = source + taps[k].pixel + pieces[i].source;
+        copy_row(panel + pieces[i].column, in, pieces[i].length, end);
+      }
     }
     return;
   }
-  const Run& last = runs[n - 1];
-  const bool roomy = source + taps[count - 1].pixel + last.source + last.length + kLanes<T> <= end;
-  for (int64_t k = 0; k < count; ++k, panel += kCols) {
-    const T* in = source + taps[k].pixel;
-    if (!roomy) {
-      for (int r = 0; r < n; ++r) {
-        copy_row(panel + runs[r].column, in + runs[r].source, runs[r].length, end);
-      }
-    } else if (line <= kLanes<T>) {
-      for (int r = 0; r < n; ++r) {
-        store(panel + runs[r].column, load(in + runs[r].source));
-      }
-    } else {
-      for (int r = 0; r < n; ++r) {
-        copy_pixels(panel + runs[r].column, in + runs[r].source, runs[r].length);
-      }
-    }
+  switch (n) {
+    case 1: return gather_pieces<T, 1>(panel, source, taps, depth, pieces, n);
+    case 2: return gather_pieces<T, 2>(panel, source, taps, depth, pieces, n);
+    case 3: return gather_pieces<T, 3>(panel, source, taps, depth, pieces, n);
+    case 4: return gather_pieces<T, 4>(panel, source, taps, depth, pieces, n);
+    case 5: return gather_pieces<T, 5>(panel, source, taps, depth, pieces, n);
+    default: return gather_pieces<T, 0>(panel, source, taps, depth, pieces, n);
   }
 }
 
@@ -189,9 +208,9 @@ void implicit_gemm_phase(const Correlation& p, const Unit& unit, const ConvPhase
       const int64_t begin = t * kCols;
       const int64_t rest = pixels.count - begin;
       const int64_t columns = rest < kCols ? rest : kCols;
-      Run runs[kCols];
-      const int n = pixels.cut(begin, columns, runs);
-      gather_panel(panel, source, end, p.taps + phase.first_tap + k, depth, runs, n, pixels.line);
+      Piece pieces[kCols];
+      const int n = pixels.cut(begin, columns, kLanes<T>, pieces);
+      gather_panel(panel, source, end, p.taps + phase.first_tap + k, depth, pieces, n);
       T* c = whole ? first + begin / pixels.image_pixels * (p.groups * p.rows * plane) +
                          begin % pixels.image_pixels
                    : result + begin;

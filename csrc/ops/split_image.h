@@ -19,7 +19,8 @@ namespace {
 
 template <class T>
 CR_INLINE void fill_row(T* out, int64_t begin, int64_t end, T value) {
-  const Vec<T> v = splat(value);
+  const Vec<T> v =
+      opaque(splat(value));  // else gcc calls memset, which costs more than a short row
   for (int64_t x = begin; x < end; x += kLanes<T>) store(out + x, v);
 }
 
@@ -63,6 +64,19 @@ CR_INLINE void split_plane(T* out, const T* plane, const T* end, const SplitAxis
   const int64_t stop = col < w.extent ? (w.extent - col + w.step - 1) / w.step : 0;
   const int64_t limit = stop < pitch ? stop : pitch;
   const int64_t count = limit > begin ? limit - begin : 0;
+  if (w.step == 1 && count > 0 && begin <= kLanes<T> && count <= kLanes<T> &&
+      pitch - begin - count <= kLanes<T> && plane + h.extent * w.extent + kLanes<T> <= end) {
+    // Small images: every part of a row is one vector.
+    const Vec<T> border = splat(padding);
+    for (int64_t i = 0; i < rows; ++i, out += pitch) {
+      const int64_t y = row + i * h.step;
+      const bool inside = y >= 0 && y < h.extent;
+      store(out, border);
+      store(out + begin, inside ? load(plane + y * w.extent + col + begin) : border);
+      store(out + begin + count, border);
+    }
+    return;
+  }
   for (int64_t i = 0; i < rows; ++i, out += pitch) {
     const int64_t y = row + i * h.step;
     if (y < 0 || y >= h.extent || count == 0) {
