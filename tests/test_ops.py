@@ -469,7 +469,7 @@ def test_result_is_fresh(op: Op) -> None:
 
 
 def _inplace_cases(op: Op, dtype: str) -> Iterator[tuple[list[Any], dict[str, Any], Any]]:
-    for case in op.cases:
+    for case in op.cases if dtype in FLOATS else op.cases[:1]:
         args, kwargs = draw(op, case, dtype).tensors()
         if not isinstance(args[0], cr.Tensor):
             continue
@@ -485,14 +485,16 @@ def _twin(op: Op) -> Callable[..., Any]:
 
 @_rows(lambda op: op.inplace)
 def test_inplace(op: Op) -> None:
-    dtype = "float32" if "float32" in op.supported else "int64"
-    for args, kwargs, expected in _inplace_cases(op, dtype):
-        x = args[0]
-        version = x._version
-        assert _twin(op)(x, *args[1:], **kwargs) is x
-        assert x._version == version + 1
-        assert dtype_name(x) == dtype
-        np.testing.assert_array_equal(to_numpy(x), to_numpy(expected.to(x.dtype)))
+    for dtype in op.supported:
+        for args, kwargs, expected in _inplace_cases(op, dtype):
+            x = args[0]
+            if not cr.can_cast(expected.dtype, x.dtype):
+                continue  # refused: see test_inplace_never_narrows
+            version = x._version
+            assert _twin(op)(x, *args[1:], **kwargs) is x
+            assert x._version == version + 1
+            assert dtype_name(x) == dtype
+            np.testing.assert_array_equal(to_numpy(x), to_numpy(expected.to(x.dtype)))
 
 
 @_rows(lambda op: op.inplace)
