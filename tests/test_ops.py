@@ -13,6 +13,7 @@ import pytest
 from opspec import (
     ELSEWHERE,
     FLOATS,
+    INTEGERS,
     OPS,
     Case,
     Drawn,
@@ -357,6 +358,27 @@ def test_refused_dtypes(op: Op) -> None:
         args, kwargs = draw(op, op.cases[0], dtype).tensors()
         with pytest.raises(TypeError, match=dtype):
             op.fn(*args, **kwargs)
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "cumsum", "cumprod"])
+@pytest.mark.parametrize("source", ["bool", "uint8", "int32", "float32"])
+@pytest.mark.parametrize("target", [*INTEGERS, *FLOATS])
+def test_dtype_argument(name: str, source: str, target: str) -> None:
+    """The input is converted to ``dtype`` first, and the result has it."""
+    a = np.array([[3, 100, 2], [7, 1, 5]]).astype(source)
+    result = getattr(cr, name)(to_tensor(a), 1, dtype=getattr(cr, target))
+    assert dtype_name(result) == target
+    expected = getattr(np, name)(a.astype(target), axis=1, dtype=target)
+    np.testing.assert_array_equal(to_numpy(result), expected)
+
+
+def test_dtype_argument_of_means_and_softmax() -> None:
+    x = cr.tensor([[1, 2], [3, 5]])
+    assert cr.mean(x, 1, dtype=cr.float64).tolist() == [1.5, 4.0]
+    with pytest.raises(TypeError, match="mean"):
+        cr.mean(cr.ones(2), dtype=cr.int64)
+    for name in ("softmax", "log_softmax"):
+        assert getattr(cr, name)(x, 1, dtype=cr.float64).dtype is cr.float64
 
 
 def _is_binary(op: Op) -> bool:

@@ -144,6 +144,18 @@ DType sum_type(const Call& call) {
   return call.attrs.dtype(2, is_floating(dtype) ? dtype : DType::kInt64);
 }
 
+// Integers are added and multiplied in int64; a narrower `dtype` (argument k) is converted to
+// before and after. Undefined when there is nothing to convert.
+Tensor in_narrow_integers(const OpDef& op, const TensorList& in, const Attrs& attrs, int k) {
+  const DType dtype = attrs.dtype(k, DType::kInt64);
+  if (is_floating(dtype) || dtype == DType::kInt64) return Tensor();
+  Attrs plain;
+  for (int i = 0; i < attrs.size(); ++i) {
+    i == k ? plain.push_none() : plain.push_from(attrs, i);
+  }
+  return OP(to)(run(op, {OP(to)(in[0], dtype)}, plain), dtype);
+}
+
 // ---------------------------------------------------------------- sums and means
 
 const Row sum_row =
@@ -156,6 +168,9 @@ Example:
     >>> cr.tensor([[1., 2.], [3., 4.]]).sum(0)
     tensor([4., 6.])
 )")
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return in_narrow_integers(OP(sum), in, attrs, 2);
+        })
         .infer([](Call& call) {
           const DType result = sum_type(call);
           const DType compute = is_floating(result) ? result : DType::kInt64;
@@ -213,7 +228,7 @@ Example:
     tensor(6.)
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          if (!attrs.none(0)) return Tensor();
+          if (!attrs.none(0)) return in_narrow_integers(OP(prod), in, attrs, 2);
           return OP(prod)(OP(reshape)(in[0], Dims{-1}), 0, false, attrs.dtype(2));
         })
         .infer([](Call& call) {
@@ -520,6 +535,9 @@ Example:
     >>> cr.tensor([1., 2., 3.]).cumsum(0)
     tensor([1., 3., 6.])
 )")
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return in_narrow_integers(OP(cumsum), in, attrs, 1);
+        })
         .infer(infer_cumulative)
         .launch([](Call& call) { launch_cumulative(call, reduce_table().cumsum); })
         .vjp([](Vjp& v) { v.set(0, [&] { return reverse_cumsum(v.grad(), v.attrs().i(0)); }); });
@@ -534,6 +552,9 @@ Example:
     >>> cr.tensor([1., 2., 3.]).cumprod(0)
     tensor([1., 2., 6.])
 )")
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return in_narrow_integers(OP(cumprod), in, attrs, 1);
+        })
         .infer(infer_cumulative)
         .launch([](Call& call) { launch_cumulative(call, reduce_table().cumprod); })
         .saves("input, out")
