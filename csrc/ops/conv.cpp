@@ -196,7 +196,7 @@ const Row conv_row =
           v.set(0, [&] { return input_grad(v, 0, v.grad(), v.in(1), spatial(v.in_shape(0))); });
           v.set(1, [&] { return weight_grad(v, 0, v.in(0), v.grad(), spatial(v.in_shape(1))); });
           // Pixels first: they are neighbours in memory.
-      v.set(2, [&] { return OP(sum)(OP(sum)(v.grad(), Dims{2, 3}), Dims{0}); });
+          v.set(2, [&] { return OP(sum)(OP(sum)(v.grad(), Dims{2, 3}), Dims{0}); });
         });
 
 const Row input_grad_row =

@@ -53,21 +53,19 @@ void fill_buffer(const Correlation& p, const Unit& unit, const T* source, const 
 }
 
 template <class T>
-void pack(const Correlation& p, const T* weight, int64_t group, T* packed) {
-  const T* group_weight = weight + group * p.group_weights;
+void pack(const Correlation& p, int64_t u, const T* weight, T* packed) {
   const int64_t panels = panel_count(p.rows);
+  const int64_t group = u / panels, panel = u % panels;
+  const int64_t begin = panel_begin(panel, panels, p.rows);
+  const int64_t rows = panel_begin(panel + 1, panels, p.rows) - begin;
+  const T* first = weight + group * p.group_weights + begin * p.row_weights;
   for (int64_t f = 0; f < p.phase_count; ++f) {
     const ConvPhase& phase = p.phases[f];
     const ConvTap* taps = p.taps + phase.first_tap;
-    T* out = packed + group * p.packed_group + phase.packed;
-    for (int64_t panel = 0; panel < panels; ++panel) {
-      const int64_t begin = panel_begin(panel, panels, p.rows);
-      const int64_t rows = panel_begin(panel + 1, panels, p.rows) - begin;
-      const T* first = group_weight + begin * p.row_weights;
-      for (int64_t k = 0; k < phase.taps; ++k, out += rows) {
-        const T* w = first + taps[k].weight;
-        for (int64_t i = 0; i < rows; ++i) out[i] = w[i * p.row_weights];
-      }
+    T* out = packed + group * p.packed_group + phase.packed + begin * phase.taps;
+    for (int64_t k = 0; k < phase.taps; ++k, out += rows) {
+      const T* w = first + taps[k].weight;
+      for (int64_t i = 0; i < rows; ++i) out[i] = w[i * p.row_weights];
     }
   }
 }
@@ -318,7 +316,7 @@ void direct(const Correlation& p, int64_t u, const T* source, const T* end, cons
 
 template <class T>
 constexpr ConvKernels<T> kernels() {
-  return {pack<T>, implicit_gemm<T>, direct<T>, kTileCols<T>};
+  return {pack<T>, implicit_gemm<T>, direct<T>, kTileRows, kTileCols<T>};
 }
 
 }  // namespace

@@ -66,8 +66,9 @@ struct WeightGradient {
 
 template <class T>
 struct ConvKernels {
-  // Weights of `group` into panels, tap-major: what implicit_gemm reads.
-  void (*pack)(const Correlation&, const T* weight, int64_t group, T* packed);
+  // Weights into panels of at most panel_rows rows, tap-major: what implicit_gemm reads.
+  // Unit u = (group, panel).
+  void (*pack)(const Correlation&, int64_t unit, const T* weight, T* packed);
   // Both compute unit u = (group, image block, band) of the output; `end` is where the readable
   // source stops; `bias` may be null. Workspace in elements:
   //   buffer  unit_images * channels * channel_size + kSplitSlack   (none when in_place)
@@ -78,7 +79,7 @@ struct ConvKernels {
   //   buffer  channels * channel_size + kSplitSlack, one plane of unit_rows * pitch + kSplitSlack
   void (*direct)(const Correlation&, int64_t unit, const T* source, const T* end, const T* weight,
                  const T* bias, T* out, T* workspace);
-  int panel_columns;
+  int panel_rows, panel_columns;
 };
 
 template <class T>
@@ -107,7 +108,8 @@ struct ConvWeightTable {
 };
 CR_KERNEL_TABLE(ConvWeightTable, conv_weight_table)
 
-// Taps per block of the implicit GEMM: a panel of inputs stays in L1, one of weights in L2.
+// Taps per block of the implicit GEMM: with tiles of two vectors a panel of inputs takes 24 KiB at 32
+// bytes a vector (L1), the weights of a block stay in L2. Best of 128, 192, 256 and 384.
 constexpr int64_t kConvTapBlock = 384;
 
 }  // namespace cr

@@ -214,9 +214,10 @@ void run_implicit_gemm(const ConvShape& s, const ConvArrays& arrays) {
   const T* weight = static_cast<const T*>(arrays.b);
   const T* bias = static_cast<const T*>(arrays.bias);
   T* out = static_cast<T*>(arrays.out);
-  parallel(p.groups, grain_for(static_cast<double>(p.packed_group)),
+  const int64_t panels = p.groups * ceil_div(p.rows, k.panel_rows);
+  parallel(panels, grain_for(static_cast<double>(p.groups * p.packed_group) / panels),
            [&](int64_t begin, int64_t stop, int) {
-             for (int64_t g = begin; g < stop; ++g) k.pack(p, weight, g, work.packed);
+             for (int64_t u = begin; u < stop; ++u) k.pack(p, u, weight, work.packed);
            });
   parallel(p.groups * p.image_blocks * p.bands, grain_for(unit_nanoseconds(p, Plan::tap_count(s))),
            [&](int64_t begin, int64_t stop, int worker) {
