@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import chainrule as cr
-from chainrule import _core, _functions, _tensor, random
+from chainrule import _core, _functions, _tensor
 
 STUB = Path(__file__).resolve().parents[1] / "python" / "chainrule" / "_core.pyi"
 
@@ -208,7 +208,8 @@ def tensor_class(rows: list[dict[str, Any]]) -> list[str]:
             add(name, python_method(name, member, True))
         elif name == "__array_priority__":
             add(name, f"    {name}: int")
-    for module, names in ((_functions, _tensor._AS_METHODS), (random, random.METHODS)):
+    listed = [(module, module.METHODS) for module in _tensor._METHOD_MODULES]
+    for module, names in ((_functions, _tensor._AS_METHODS), *listed):
         for name in names:
             add(name, python_method(name, getattr(module, name), True))
     for name in _tensor._CONVERSIONS:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import _core, _dtypes, _functions, autograd, random
+from . import _core, _dtypes, _functions, _sorting, autograd, random
 from . import _tensor as _tensor  # attaches the methods written in Python
 from ._core import *  # noqa: F403
 from ._dtypes import *  # noqa: F403
 from ._functions import *  # noqa: F403
 from ._printing import set_printoptions
+from ._sorting import *  # noqa: F403
 from .autograd.mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .random import (
     Generator,
@@ -54,6 +55,7 @@ __all__ = [
 __all__ += _core.__all__
 __all__ += _dtypes.__all__
 __all__ += _functions.__all__
+__all__ += _sorting.__all__
 
 __version__: str = _core._version()
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import _core, _functions, _printing, random
+from . import _core, _functions, _printing, _sorting, random
 from ._core import Tensor, dtype
 from .autograd import engine
 
@@ -363,12 +363,13 @@ _UFUNC_OPERATORS: dict[str, Any] = {
     "right_shift": _core.bitwise_right_shift,
 }
 
-# Functions of _functions and random whose first argument is a tensor are methods too.
+# Functions of _functions whose first argument is a tensor are methods too.
 _AS_METHODS = (
     "allclose", "argwhere", "broadcast_to", "chunk", "diag", "equal", "isclose",
     "movedim", "roll", "split", "swapaxes", "tensor_split", "tile", "tril", "triu", "unbind",
     "unflatten",
 )  # fmt: skip
+_METHOD_MODULES = (random, _sorting)  # each lists its own in METHODS
 _CONVERSIONS = {
     "bool": _core.bool, "byte": _core.uint8, "char": _core.int8, "short": _core.int16,
     "int": _core.int32, "long": _core.int64, "float": _core.float32, "double": _core.float64,
@@ -389,8 +390,9 @@ def _attach() -> None:
             setattr(Tensor, name, member)
     for name in _AS_METHODS:
         setattr(Tensor, name, getattr(_functions, name))
-    for name in random.METHODS:
-        setattr(Tensor, name, getattr(random, name))
+    for module in _METHOD_MODULES:
+        for name in module.METHODS:
+            setattr(Tensor, name, getattr(module, name))
     for name, target in _CONVERSIONS.items():
         setattr(Tensor, name, _conversion(name, target))
     for alias, name in _ALIASES.items():
