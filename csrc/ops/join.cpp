@@ -109,7 +109,10 @@ Example:
             parts.push_back(size);
             expanded.push_back(repeats[i]);
             expanded.push_back(size);
-            result.push_back(repeats[i] * size);
+            int64_t repeated;
+            CR_CHECK(!__builtin_mul_overflow(repeats[i], size, &repeated), "repeat: ", repeats,
+                     " repeats of shape ", x.shape(), " do not fit in memory");
+            result.push_back(repeated);
           }
           const Tensor spread = OP(expand)(OP(reshape)(x, parts), expanded);
           return OP(reshape)(OP(clone)(spread), result);
@@ -124,7 +127,10 @@ Dims padded_shape(const Dims& shape, const Dims& pad) {
   Dims result = shape;
   for (int i = 0; i < pad.size() / 2; ++i) {
     int64_t& size = result[shape.size() - 1 - i];
-    size += pad[2 * i] + pad[2 * i + 1];
+    int64_t growth;
+    const bool overflows = __builtin_add_overflow(pad[2 * i], pad[2 * i + 1], &growth) ||
+                           __builtin_add_overflow(size, growth, &size);
+    CR_CHECK(!overflows, "pad: padding ", pad, " is too large");
     CR_CHECK(size >= 0, "pad: padding ", pad, " leaves a negative size of shape ", shape);
   }
   return result;
