@@ -116,6 +116,79 @@ def test_results_that_cannot_exist(size: int) -> None:
     assert x.tolist() == [1.0], "the library goes on"
 
 
+EXTREMES = [(1 << 63) - 1, -(1 << 63), 1 << 62, -(1 << 62)]
+
+
+@pytest.mark.parametrize("n", EXTREMES)
+def test_extreme_integers(n: int) -> None:
+    """Sizes, steps and offsets at the ends of 64 bits: an answer or an exception."""
+    x = cr.arange(24.0).reshape(2, 3, 4)
+    for call in (
+        lambda: x.narrow(0, n, 1),
+        lambda: x.narrow(0, 1, n),
+        lambda: x.narrow(0, n, n),
+        lambda: cr.slice(x, 0, n, -n - 1, 1),
+        lambda: cr.slice(x, 0, 0, 2, n),
+        lambda: x[n:],
+        lambda: x[:n],
+        lambda: x[::n],
+        lambda: x[n::n],
+        lambda: x.select(0, n),
+        lambda: x[n],
+        lambda: x.diagonal(n),
+        lambda: x.diagonal(0, n, 1),
+        lambda: x.roll(n, 1),
+        lambda: x.flip(n),
+        lambda: x.sum(n),
+        lambda: x.transpose(n, 0),
+        lambda: x.permute(n, 0, 1),
+        lambda: x.unsqueeze(n),
+        lambda: x.squeeze(n),
+        lambda: x.flatten(n),
+        lambda: x.expand(n, 2, 3, 4),
+        lambda: x.reshape(n, -1),
+        lambda: x.reshape(n, n),
+        lambda: x.view(-1, n),
+        lambda: x.repeat(n, 1, 1),
+        lambda: x.repeat(2, n, n),
+        lambda: F.pad(x, (n, 0)),
+        lambda: F.pad(x, (n, n)),
+        lambda: F.pad(x, (n, 1), "reflect"),
+        lambda: F.pad(x, (1, n), "circular"),
+        lambda: x.as_strided((2, 2), (n, 1)),
+        lambda: x.as_strided((n, 2), (1, 1)),
+        lambda: x.as_strided((2, 2), (1, 1), n),
+        lambda: cr.tril(x, n),
+        lambda: cr.arange(0, n, n),
+        lambda: cr.arange(n),
+        lambda: cr.linspace(0, 1, n),
+        lambda: cr.eye(n),
+        lambda: cr.randperm(n),
+        lambda: cr.randint(n, n + 1, (2,)),
+        lambda: x.split(n),
+        lambda: x.chunk(n),
+        lambda: x.gather(0, cr.full((1, 1, 1), n)),
+        lambda: x.index_select(1, cr.tensor([n])),
+        lambda: x[cr.tensor([n])],
+        lambda: x.round(decimals=n),
+    ):
+        try:
+            call()
+        except (
+            TypeError,
+            ValueError,
+            IndexError,
+            RuntimeError,
+            OverflowError,
+            MemoryError,
+        ) as error:
+            message = str(error)
+        else:
+            message = "an answer"
+        assert message
+    assert x.sum().item() == 276.0
+
+
 def test_too_many_dimensions() -> None:
     x = cr.ones([1] * 16)
     with pytest.raises((ValueError, RuntimeError), match="16"):
