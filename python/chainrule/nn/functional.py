@@ -31,6 +31,8 @@ from chainrule._core import (
 )
 from chainrule.random import _state_of
 
+from ._sparse import embedding, one_hot
+
 __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
@@ -47,6 +49,7 @@ __all__ = [
     "cross_entropy",
     "dropout",
     "elu",
+    "embedding",
     "gelu",
     "huber_loss",
     "kl_div",
@@ -63,6 +66,7 @@ __all__ = [
     "mse_loss",
     "nll_loss",
     "normalize",
+    "one_hot",
     "pad",
     "relu",
     "sigmoid",

@@ -1,0 +1,82 @@
+"""Embeddings, pads, further activations and losses against torch, where it is installed."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+
+torch = pytest.importorskip("torch")
+
+# torch's __array__ does not know NumPy 2's copy argument yet.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+MODULES = [
+    ("ConstantPad1d", (2, 1.5), {}, (2, 3, 5)),
+    ("ConstantPad2d", ((1, -1, 0, 2), 3), {}, (2, 3, 5, 4)),
+    ("ZeroPad1d", ((2, -1),), {}, (3, 5)),
+    ("ZeroPad2d", (2,), {}, (2, 3, 5, 4)),
+    ("ReflectionPad1d", ((4, 3),), {}, (2, 3, 5)),
+    ("ReflectionPad2d", ((3, 1, 2, 4),), {}, (2, 3, 5, 4)),
+    ("ReplicationPad1d", (7,), {}, (3, 5)),
+    ("ReplicationPad2d", ((3, 1, 2, 4),), {}, (3, 5, 4)),
+    ("CircularPad1d", ((5, 2),), {}, (2, 3, 5)),
+    ("CircularPad2d", ((3, 1, 2, 4),), {}, (2, 3, 5, 4)),
+]
+
+
+def leaves(array):
+    return cr.tensor(array, requires_grad=True), torch.tensor(array, requires_grad=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("name", "args", "options", "shape"), MODULES, ids=[f"{m[0]}{i}" for i, m in enumerate(MODULES)]
+)
+def test_module_agrees(name, args, options, shape, dtype):
+    theirs = getattr(torch.nn, name)(*args, **options).to(getattr(torch, dtype))
+    ours = getattr(nn, name)(*args, **options).to(getattr(cr, dtype))
+    assert repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    rng = np.random.default_rng(0)
+    array = (2 * rng.standard_normal(shape)).astype(dtype)
+    x, y = leaves(array)
+    out, expected = ours(x), theirs(y)
+    weights = rng.standard_normal(tuple(expected.shape)).astype(dtype)
+    (out * cr.tensor(weights)).sum().backward()
+    (expected * torch.tensor(weights)).sum().backward()
+    close = {"rtol": 1e-5, "atol": 1e-5} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-12}
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), **close)
+    np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), **close)
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), **close)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"padding_idx": 2},
+        {"padding_idx": -1, "max_norm": 1.0},
+        {"max_norm": 1.5, "norm_type": 1.0},
+        {"scale_grad_by_freq": True, "padding_idx": 0},
+    ],
+)
+def test_embedding_agrees(options):
+    theirs = torch.nn.Embedding(6, 4, dtype=torch.float64, **options)
+    ours = nn.Embedding(6, 4, dtype=cr.float64, **options)
+    assert repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    places = np.array([[0, 2, 2], [5, 0, 2]])
+    weights = np.random.default_rng(0).standard_normal((2, 3, 4))
+    out, expected = ours(cr.tensor(places)), theirs(torch.tensor(places))
+    (out * cr.tensor(weights)).sum().backward()
+    (expected * torch.tensor(weights)).sum().backward()
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-12)
+    for mine, other in (
+        (ours.weight.detach(), theirs.weight.detach()),
+        (ours.weight.grad, theirs.weight.grad),
+    ):
+        np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-12)
