@@ -134,5 +134,6 @@ void parallel_chunks(int64_t n, int64_t grain, void* context, ChunkFunction f) {
 
 // The child of a fork has one thread, which is in no region.
 void team_reset_after_fork() { team_busy.store(false); }
+void team_serial_after_fork() { team_busy.store(true); }  // for ever: every region is serial
 
 }  // namespace cr

@@ -13,7 +13,8 @@ const char* team_backend();
 // pieces of work to share: more helpers than that are of no use. One call at a time.
 void run_team(int threads, int64_t items, void* context, void (*work)(void* context, int worker));
 
-// Called in the child of a fork.
+// Called in the child of a fork: it can use threads again, or it cannot.
 void team_reset_after_fork();
+void team_serial_after_fork();
 
 }  // namespace cr
