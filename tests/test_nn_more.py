@@ -205,3 +205,140 @@ def test_pad_reprs_and_errors():
     with pytest.raises(ValueError, match="at most 3"):
         nn.CircularPad1d(4)(cr.zeros(1, 3))
     assert nn.ZeroPad1d(-1)(cr.tensor([[1.0, 2.0, 3.0]])).tolist() == [[2.0]]
+
+
+# -------------------------------------------------------------------- activations
+
+SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)
+
+# Name: (arguments, formula, where the gradient is not continuous and what torch takes it to be
+# there, whether there is an in-place form).
+CURVES = {
+    "hardtanh": ((-0.5, 1.5), lambda x: np.clip(x, -0.5, 1.5), {-0.5: 0, 1.5: 0}, True),
+    "relu6": ((), lambda x: np.clip(x, 0, 6), {0: 0, 6: 0}, True),
+    "hardsigmoid": ((), lambda x: np.clip(x + 3, 0, 6) / 6, {-3: 0, 3: 0}, True),
+    "hardswish": ((), lambda x: x * np.clip(x + 3, 0, 6) / 6, {-3: 0, 3: 1}, True),
+    "selu": (
+        (),
+        lambda x: SELU[1] * np.where(x > 0, x, SELU[0] * np.expm1(np.minimum(x, 0))),
+        {0: SELU[0] * SELU[1]},
+        True,
+    ),
+    "celu": ((2.0,), lambda x: np.where(x > 0, x, 2 * np.expm1(x / 2)), {}, True),
+    "softsign": ((), lambda x: x / (1 + abs(x)), {}, False),
+    "tanhshrink": ((), lambda x: x - np.tanh(x), {}, False),
+    "softshrink": (
+        (0.7,), lambda x: np.sign(x) * np.maximum(abs(x) - 0.7, 0), {-0.7: 0, 0.7: 0}, False,
+    ),
+    "hardshrink": ((0.7,), lambda x: np.where(abs(x) > 0.7, x, 0), {-0.7: 0, 0.7: 0}, False),
+    "threshold": ((0.2, 5.0), lambda x: np.where(x > 0.2, x, 5.0), {0.2: 0}, True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_activation(name):
+    args, formula, kinks, in_place = CURVES[name]
+    function = getattr(F, name)
+    x = np.concatenate([np.linspace(-8, 8, 49) + 0.01, list(kinks)])
+    np.testing.assert_allclose(
+        function(double(x), *args).numpy(), formula(x), rtol=1e-13, atol=1e-15
+    )
+    single = function(cr.tensor(x.astype(np.float32)), *args)
+    assert single.dtype == cr.float32
+    free = double(np.linspace(-8, 8, 49) + 0.01, True)
+    assert gradcheck(lambda x: function(x, *args), (free,))
+    assert gradgradcheck(lambda x: function(x, *args) ** 2, (free,))
+    if kinks:
+        at = double(list(kinks), True)
+        function(at, *args).sum().backward()
+        np.testing.assert_allclose(at.grad.numpy(), list(kinks.values()), atol=1e-15)
+    assert np.isnan(function(double([np.nan]), *args).item())
+    if in_place:
+        leaf = double(x, True)
+        y = leaf * 1.0
+        assert function(y, *args, inplace=True) is y
+        np.testing.assert_allclose(y.detach().numpy(), formula(x), rtol=1e-13, atol=1e-15)
+        (y * double(x)).sum().backward()
+        other = double(x, True)
+        (function(other, *args) * double(x)).sum().backward()
+        np.testing.assert_array_equal(leaf.grad.numpy(), other.grad.numpy())
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 3, 4), (2, 3, 4, 2)])
+def test_prelu(shape):
+    rng = np.random.default_rng(0)
+    x, slopes = rng.standard_normal(shape), rng.standard_normal(3)
+    one = F.prelu(double(x), double([0.3]))
+    np.testing.assert_allclose(one.numpy(), np.where(x > 0, x, 0.3 * x), rtol=1e-15)
+    if len(shape) > 1:
+        each = slopes.reshape(3, *[1] * (len(shape) - 2))
+        out = F.prelu(double(x), double(slopes))
+        np.testing.assert_allclose(out.numpy(), np.where(x > 0, x, each * x), rtol=1e-15)
+        assert gradcheck(F.prelu, (double(x, True), double(slopes, True)))
+        assert gradgradcheck(F.prelu, (double(x, True), double(slopes, True)))
+    with pytest.raises(ValueError, match=r"prelu: weight has shape \(4,\); expected one slope"):
+        F.prelu(double(x), cr.zeros(4, dtype=cr.float64))
+
+
+def test_prelu_at_the_edges():
+    x, w = double([0.0, np.inf, -2.0], True), double([0.25], True)
+    out = F.prelu(x, w)
+    out.sum().backward()
+    assert out.tolist() == [0, np.inf, -0.5]
+    assert x.grad.tolist() == [0.25, 1, 0.25]
+    assert w.grad.tolist() == [-2]
+    layer = nn.PReLU(3, 0.1)
+    assert list(layer.state_dict()) == ["weight"]
+    with cr.no_grad():
+        layer.weight.fill_(7.0)
+    layer.reset_parameters()
+    assert layer.weight.tolist() == cr.full((3,), 0.1).tolist()
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_glu_and_softmin(dim):
+    x = np.random.default_rng(0).standard_normal((4, 6, 2))
+    a, b = np.split(x, 2, dim)
+    out = F.glu(double(x), dim)
+    np.testing.assert_allclose(out.numpy(), a / (1 + np.exp(-b)), rtol=1e-14)
+    assert gradcheck(lambda x: F.glu(x, dim), (double(x, True),))
+    e = np.exp(-x)
+    out = F.softmin(double(x), dim)
+    np.testing.assert_allclose(out.numpy(), e / e.sum(dim, keepdims=True), rtol=1e-13)
+    assert F.softmin(cr.zeros(2), 0, dtype=cr.float64).dtype == cr.float64
+
+
+def test_activation_errors():
+    with pytest.raises(ValueError, match=r"two halves \(got shape \(2, 3\)\)"):
+        F.glu(cr.zeros(2, 3))
+    with pytest.raises(ValueError, match="lambd is at least 0"):
+        F.softshrink(cr.zeros(2), -1.0)
+    with pytest.raises(ValueError, match=r"min_val is at most max_val \(got 2 and 1\)"):
+        F.hardtanh(cr.zeros(2), 2, 1)
+    with pytest.raises(ValueError, match="alpha is not 0"):
+        F.celu(cr.zeros(2), 0.0)
+    with pytest.raises(ValueError, match="softmin: dim is not given"):
+        F.softmin(cr.zeros(2))
+
+
+REPRS = {
+    "PReLU(num_parameters=3)": lambda: nn.PReLU(3),
+    "ReLU6(inplace=True)": lambda: nn.ReLU6(True),
+    "SELU()": lambda: nn.SELU(),
+    "CELU(alpha=1.0, inplace=True)": lambda: nn.CELU(inplace=True),
+    "Softsign()": lambda: nn.Softsign(),
+    "Hardtanh(min_val=-2, max_val=2, inplace=True)": lambda: nn.Hardtanh(-2, 2, True),
+    "Hardsigmoid()": lambda: nn.Hardsigmoid(),
+    "Hardswish()": lambda: nn.Hardswish(True),
+    "GLU(dim=-1)": lambda: nn.GLU(),
+    "Threshold(threshold=0.1, value=20)": lambda: nn.Threshold(0.1, 20),
+    "Softshrink(0.5)": lambda: nn.Softshrink(),
+    "Hardshrink(0.3)": lambda: nn.Hardshrink(0.3),
+    "Tanhshrink()": lambda: nn.Tanhshrink(),
+    "Softmin(dim=None)": lambda: nn.Softmin(),
+}
+
+
+@pytest.mark.parametrize("text", REPRS)
+def test_activation_reprs(text):
+    assert repr(REPRS[text]()) == text

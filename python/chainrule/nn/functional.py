@@ -6,7 +6,7 @@ operations, or gives one the arguments torch gives it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import chainrule as cr
@@ -31,6 +31,24 @@ from chainrule._core import (
 )
 from chainrule.random import _state_of
 
+from ._activations import (
+    celu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    prelu,
+    relu6,
+    selu,
+    softmin,
+    softshrink,
+    softsign,
+    stated_dim,
+    tanhshrink,
+    threshold,
+    write_back,
+)
 from ._sparse import embedding, one_hot
 
 __all__ = [
@@ -44,6 +62,7 @@ __all__ = [
     "avg_pool2d",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
     "conv1d",
     "conv2d",
     "cross_entropy",
@@ -51,6 +70,11 @@ __all__ = [
     "elu",
     "embedding",
     "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "huber_loss",
     "kl_div",
     "l1_loss",
@@ -68,25 +92,27 @@ __all__ = [
     "normalize",
     "one_hot",
     "pad",
+    "prelu",
     "relu",
+    "relu6",
+    "selu",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
 ]
 
 logsigmoid = log_sigmoid
 
 
 # -------------------------------------------------------------------- activations
-
-
-def _in_place(function: Callable[..., Tensor], input: Tensor, *args: Any) -> Tensor:
-    """Write ``function(input)`` into ``input``; the tape keeps a copy of the values it reads."""
-    values = input.clone() if input.requires_grad else input
-    return input.copy_(function(values, *args))
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -116,7 +142,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
         tensor([-0.1000,  2.0000])
     """
     if inplace:
-        return _in_place(_core.leaky_relu, input, negative_slope)
+        return write_back(_core.leaky_relu, input, negative_slope)
     return _core.leaky_relu(input, negative_slope)
 
 
@@ -132,7 +158,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
         >>> F.elu(cr.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
     """
-    return _in_place(_core.elu, input, alpha) if inplace else _core.elu(input, alpha)
+    return write_back(_core.elu, input, alpha) if inplace else _core.elu(input, alpha)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -163,7 +189,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> F.silu(cr.tensor([-1.0, 2.0]))
         tensor([-0.2689,  1.7616])
     """
-    return _in_place(_core.silu, input) if inplace else _core.silu(input)
+    return write_back(_core.silu, input) if inplace else _core.silu(input)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -177,16 +203,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
         >>> F.mish(cr.tensor([-1.0, 2.0]))
         tensor([-0.3034,  1.9440])
     """
-    return _in_place(_core.mish, input) if inplace else _core.mish(input)
-
-
-def _stated_dim(op: str, input: Tensor, dim: int | None) -> int:
-    if dim is None:
-        raise ValueError(
-            f"{op}: dim is not given (input of shape {tuple(input.shape)}); "
-            "expected the dimension whose probabilities sum to one, such as dim=-1"
-        )
-    return dim
+    return write_back(_core.mish, input) if inplace else _core.mish(input)
 
 
 def softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None) -> Tensor:
@@ -204,7 +221,7 @@ def softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None
         >>> F.softmax(cr.tensor([1.0, 1.0]), dim=0)
         tensor([0.5000, 0.5000])
     """
-    return _core.softmax(input, _stated_dim("softmax", input, dim), dtype=dtype)
+    return _core.softmax(input, stated_dim("softmax", input, dim), dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None) -> Tensor:
@@ -222,7 +239,7 @@ def log_softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = 
         >>> F.log_softmax(cr.tensor([1.0, 1.0]), dim=0)
         tensor([-0.6931, -0.6931])
     """
-    return _core.log_softmax(input, _stated_dim("log_softmax", input, dim), dtype=dtype)
+    return _core.log_softmax(input, stated_dim("log_softmax", input, dim), dtype=dtype)
 
 
 # -------------------------------------------------------------------- dropout
@@ -248,7 +265,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         raise ValueError(f"dropout: p is a probability between 0 and 1 (got {p})")
     if not training or p == 0:
         return input
-    return _in_place(_drop, input, p) if inplace else _drop(input, p)
+    return write_back(_drop, input, p) if inplace else _drop(input, p)
 
 
 def _drop(input: Tensor, p: float) -> Tensor:

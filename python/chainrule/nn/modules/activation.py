@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import chainrule as cr
 from chainrule import Tensor
 
 from .. import functional as F
+from ..parameter import Parameter
 from .module import Module
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
+    "SELU",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
     "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "PReLU",
     "ReLU",
+    "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmin",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]
 
 
@@ -290,3 +307,360 @@ class LogSoftmax(Module[[Tensor], Tensor]):
     def extra_repr(self) -> str:
         """Return the constructor's arguments."""
         return f"dim={self.dim}"
+
+
+class ReLU6(Module[[Tensor], Tensor]):
+    """Apply ``min(max(x, 0), 6)``.
+
+    Args:
+        inplace: write the result into the input.
+
+    Example:
+        >>> cr.nn.ReLU6()(cr.tensor([-2.0, 3.0, 8.0]))
+        tensor([0., 3., 6.])
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.relu6(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Return ``inplace`` when set."""
+        return "inplace=True" if self.inplace else ""
+
+
+class SELU(Module[[Tensor], Tensor]):
+    """Apply ``scale * elu(x, alpha)`` with constants that normalise (Klambauer et al., 2017).
+
+    Args:
+        inplace: write the result into the input.
+
+    Example:
+        >>> cr.nn.SELU()(cr.tensor([-1.0, 1.0]))
+        tensor([-1.1113,  1.0507])
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.selu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Return ``inplace`` when set."""
+        return "inplace=True" if self.inplace else ""
+
+
+class Hardsigmoid(Module[[Tensor], Tensor]):
+    """Apply ``min(max(x + 3, 0), 6) / 6``, a sigmoid of straight lines.
+
+    Args:
+        inplace: write the result into the input.
+
+    Example:
+        >>> cr.nn.Hardsigmoid()(cr.tensor([-4.0, 0.0, 4.0]))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.hardsigmoid(input, self.inplace)
+
+
+class Hardswish(Module[[Tensor], Tensor]):
+    """Apply ``x * hardsigmoid(x)`` (Howard et al., 2019).
+
+    Args:
+        inplace: write the result into the input.
+
+    Example:
+        >>> cr.nn.Hardswish()(cr.tensor([-1.0, 1.5, 4.0]))
+        tensor([-0.3333,  1.1250,  4.0000])
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.hardswish(input, self.inplace)
+
+
+class Softsign(Module[[Tensor], Tensor]):
+    """Apply ``x / (1 + |x|)``.
+
+    Example:
+        >>> cr.nn.Softsign()(cr.tensor([-1.0, 3.0]))
+        tensor([-0.5000,  0.7500])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.softsign(input)
+
+
+class Tanhshrink(Module[[Tensor], Tensor]):
+    """Apply ``x - tanh(x)``.
+
+    Example:
+        >>> cr.nn.Tanhshrink()(cr.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.2384])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.tanhshrink(input)
+
+
+class CELU(Module[[Tensor], Tensor]):
+    """Apply ``max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))`` (Barron, 2017).
+
+    Args:
+        alpha: minus the limit for large negative inputs; not 0.
+        inplace: write the result into the input.
+
+    Raises:
+        ValueError: ``alpha`` is 0, when called.
+
+    Example:
+        >>> cr.nn.CELU(2.0)(cr.tensor([-1.0, 1.0]))
+        tensor([-0.7869,  1.0000])
+    """
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.celu(input, self.alpha, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class Hardtanh(Module[[Tensor], Tensor]):
+    """Limit the input to a range; the gradient at the limits is 0.
+
+    Args:
+        min_val: the lower limit.
+        max_val: the upper limit.
+        inplace: write the result into the input.
+
+    Raises:
+        ValueError: the limits are in the wrong order, when called.
+
+    Example:
+        >>> cr.nn.Hardtanh()(cr.tensor([-2.0, 0.5, 2.0]))
+        tensor([-1.0000,  0.5000,  1.0000])
+    """
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.min_val = min_val
+        self.max_val = max_val
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"min_val={self.min_val}, max_val={self.max_val}" + (
+            ", inplace=True" if self.inplace else ""
+        )
+
+
+class Threshold(Module[[Tensor], Tensor]):
+    """Replace what is not above a limit.
+
+    Args:
+        threshold: the limit.
+        value: what replaces the rest.
+        inplace: write the result into the input.
+
+    Example:
+        >>> cr.nn.Threshold(0.1, 20.0)(cr.tensor([-1.0, 0.1, 2.0]))
+        tensor([20., 20.,  2.])
+    """
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.value = value
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.threshold(input, self.threshold, self.value, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"threshold={self.threshold}, value={self.value}" + (
+            ", inplace=True" if self.inplace else ""
+        )
+
+
+class Softshrink(Module[[Tensor], Tensor]):
+    """Move the input towards 0 by ``lambd``; 0 where it is closer than that.
+
+    Args:
+        lambd: how far; at least 0.
+
+    Raises:
+        ValueError: ``lambd`` is negative, when called.
+
+    Example:
+        >>> cr.nn.Softshrink()(cr.tensor([-1.0, 0.3, 2.0]))
+        tensor([-0.5000,  0.0000,  1.5000])
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.softshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return str(self.lambd)
+
+
+class Hardshrink(Module[[Tensor], Tensor]):
+    """Replace by 0 where ``|x| <= lambd``.
+
+    Args:
+        lambd: the limit.
+
+    Example:
+        >>> cr.nn.Hardshrink()(cr.tensor([-1.0, 0.3, 2.0]))
+        tensor([-1.,  0.,  2.])
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.hardshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return str(self.lambd)
+
+
+class GLU(Module[[Tensor], Tensor]):
+    """Apply ``a * sigmoid(b)``, a and b being the halves of the input (Dauphin et al., 2016).
+
+    Args:
+        dim: the dimension that is halved.
+
+    Raises:
+        ValueError: the size is odd, when called.
+
+    Example:
+        >>> cr.nn.GLU()(cr.tensor([1.0, 2.0, 0.0, 0.0]))
+        tensor([0.5000, 1.0000])
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.glu(input, self.dim)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"dim={self.dim}"
+
+
+class Softmin(Module[[Tensor], Tensor]):
+    """Apply ``softmax(-x)`` along a dimension.
+
+    Args:
+        dim: the dimension that sums to one.
+
+    Raises:
+        ValueError: ``dim`` is None, when called.
+
+    Example:
+        >>> cr.nn.Softmin(dim=0)(cr.tensor([1.0, 1.0]))
+        tensor([0.5000, 0.5000])
+    """
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.softmin(input, self.dim)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"dim={self.dim}"
+
+
+class PReLU(Module[[Tensor], Tensor]):
+    """Apply ``x`` where positive, a trained slope times ``x`` elsewhere (He et al., 2015).
+
+    Args:
+        num_parameters: 1, or the number of channels (dimension 1 of the input).
+        init: the slopes at the start.
+        device: ``"cpu"`` or None.
+        dtype: floating dtype of the slopes; None for the default dtype.
+
+    Attributes:
+        weight: ``(num_parameters,)``, the slopes.
+
+    Raises:
+        ValueError: the input does not have ``num_parameters`` channels, when called.
+
+    Example:
+        >>> cr.nn.PReLU()(cr.tensor([-1.0, 2.0])).tolist()
+        [-0.25, 2.0]
+    """
+
+    def __init__(
+        self,
+        num_parameters: int = 1,
+        init: float = 0.25,
+        device: Any = None,
+        dtype: cr.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_parameters = num_parameters
+        self.init = init
+        self.weight = Parameter(cr.full((num_parameters,), init, device=device, dtype=dtype))
+
+    def reset_parameters(self) -> None:
+        """Set the slopes to their initial value."""
+        with cr.no_grad():
+            self.weight.fill_(self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the function."""
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"num_parameters={self.num_parameters}"
