@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ._functions import ValuesIndices
+from ._statistics import MinMax
 from ._tensor import RemovableHandle
 
 Number = float | int | bool

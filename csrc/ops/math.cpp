@@ -477,6 +477,48 @@ Example:
                             .inplace()
                             .vjp([](Vjp& v) { v.set(0, [&] { return OP(deg2rad)(v.grad()); }); });
 
+const Row rad2deg_row = Row("rad2deg(Tensor input)")
+                            .doc(R"(Radians to degrees, ``input * 180 / pi``, element by element.
+
+Example:
+    >>> cr.rad2deg(cr.tensor([0.5]))
+    tensor([28.6479])
+)")
+                            .pointwise(Pointwise::kFloat)
+                            .inplace()
+                            .vjp([](Vjp& v) { v.set(0, [&] { return OP(rad2deg)(v.grad()); }); });
+
+const Row logaddexp_row =
+    Row("logaddexp(Operand input, Operand other)")
+        .doc(R"(``log(exp(input) + exp(other))`` without overflow, element by element.
+
+Example:
+    >>> cr.logaddexp(cr.tensor([1000.]), cr.tensor([1000.]))
+    tensor([1000.6932])
+)")
+        .pointwise(Pointwise::kFloat)
+        .saves("input, other")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return v.grad() * OP(sigmoid)(v.in(0) - v.in(1)); });
+          v.set(1, [&] { return v.grad() * OP(sigmoid)(v.in(1) - v.in(0)); });
+        });
+
+const Row xlogy_row =
+    Row("xlogy(Operand input, Operand other)")
+        .doc(R"(``input * log(other)``, which is 0 where ``input`` is 0, element by element.
+
+Example:
+    >>> cr.xlogy(cr.tensor([0., 2.]), cr.tensor([0., 1.]))
+    tensor([0., 0.])
+)")
+        .pointwise(Pointwise::kFloat)
+        .inplace()
+        .saves("input, other")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return v.grad() * OP(xlogy)(OP(ne)(v.in(0), 0), v.in(1)); });
+          v.set(1, [&] { return v.grad() * (v.in(0) / v.in(1)); });
+        });
+
 const Row atan2_row = Row("atan2(Operand input, Operand other)")
                           .doc(R"(Angle of the point (other, input) in radians, in ``[-pi, pi]``.
 

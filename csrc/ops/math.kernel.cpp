@@ -310,6 +310,31 @@ struct Deg2rad {
   }
 };
 
+struct Rad2deg {
+  template <class V>
+  V operator()(V x) const {
+    return x * Lane<V>(57.295779513082320877);  // 180 / pi
+  }
+};
+
+// max + log(1 + e^-|x - y|); the first branch spares equal infinities their difference.
+struct Logaddexp {
+  template <class V>
+  V operator()(V x, V y) const {
+    const V rest = x == y ? V{} + Lane<V>(0.69314718055994530942) : log1p(exp(-abs(x - y)));
+    return (x > y ? x : y) + rest;
+  }
+};
+
+// 0 for x = 0, whatever log(y) is, but NaN for a y that is NaN.
+struct Xlogy {
+  template <class V>
+  V operator()(V x, V y) const {
+    const V product = x * log(y);
+    return x == Lane<V>(0) ? (y == y ? V{} : y) : product;
+  }
+};
+
 constexpr PointwiseEntry kEntries[] = {
     unary<Exp, kFloats>("exp"),
     unary<Exp2, kFloats>("exp2"),
@@ -350,6 +375,9 @@ constexpr PointwiseEntry kEntries[] = {
     unary<Round, kFloats>("round"),
     unary<Trunc, kFloats>("trunc"),
     unary<Deg2rad, kFloats>("deg2rad"),
+    unary<Rad2deg, kFloats>("rad2deg"),
+    binary<Logaddexp, kFloats>("logaddexp"),
+    binary<Xlogy, kFloats>("xlogy"),
     unary<Frac, kFloats>("frac"),
     unary<Gelu, kFloats>("gelu"),
     unary<Silu, kFloats>("silu"),

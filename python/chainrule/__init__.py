@@ -13,13 +13,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import _core, _dtypes, _functions, _sorting, autograd, random
+from . import (
+    _core,
+    _dtypes,
+    _functions,
+    _placing,
+    _products,
+    _sorting,
+    _statistics,
+    autograd,
+    random,
+)
 from . import _tensor as _tensor  # attaches the methods written in Python
 from ._core import *  # noqa: F403
 from ._dtypes import *  # noqa: F403
 from ._functions import *  # noqa: F403
+from ._placing import *  # noqa: F403
 from ._printing import set_printoptions
+from ._products import *  # noqa: F403
 from ._sorting import *  # noqa: F403
+from ._statistics import *  # noqa: F403
 from .autograd.mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .random import (
     Generator,
@@ -55,7 +68,10 @@ __all__ = [
 __all__ += _core.__all__
 __all__ += _dtypes.__all__
 __all__ += _functions.__all__
+__all__ += _placing.__all__
+__all__ += _products.__all__
 __all__ += _sorting.__all__
+__all__ += _statistics.__all__
 
 __version__: str = _core._version()
 

@@ -39,7 +39,13 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(function)
     def write(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return input.copy_(function(input, *args, **kwargs))
+        result = function(input, *args, **kwargs)
+        if result.dtype is not input.dtype:
+            raise TypeError(
+                f"{write.__name__}: the result has dtype {result.dtype.name}, which a tensor of "
+                f"{input.dtype.name} cannot hold"
+            )
+        return input.copy_(result)
 
     write.__name__ = write.__qualname__ = function.__name__ + "_"
     write.__doc__ = f"Overwrite with the result of ``{function.__name__}``; returns the tensor."

@@ -6,7 +6,16 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import _core, _functions, _printing, _sorting, random
+from . import (
+    _core,
+    _functions,
+    _placing,
+    _printing,
+    _products,
+    _sorting,
+    _statistics,
+    random,
+)
 from ._core import Tensor, dtype
 from .autograd import engine
 
@@ -369,7 +378,8 @@ _AS_METHODS = (
     "movedim", "roll", "split", "swapaxes", "tensor_split", "tile", "tril", "triu", "unbind",
     "unflatten",
 )  # fmt: skip
-_METHOD_MODULES = (random, _sorting)  # each lists its own in METHODS
+# Each lists its own in METHODS.
+_METHOD_MODULES = (random, _placing, _products, _sorting, _statistics)
 _CONVERSIONS = {
     "bool": _core.bool, "byte": _core.uint8, "char": _core.int8, "short": _core.int16,
     "int": _core.int32, "long": _core.int64, "float": _core.float32, "double": _core.float64,

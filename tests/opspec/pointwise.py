@@ -213,6 +213,7 @@ FUNCTIONS = (
     _unary("trunc", np.trunc, result="same", dtypes="uif", ulp=0),
     _unary("round", _round, result="same", dtypes="uif", ulp=0, names=("input", "decimals")),
     _unary("deg2rad", np.deg2rad, -400.0, 400.0),
+    _unary("rad2deg", np.rad2deg, -7.0, 7.0),
     _unary("frac", _frac, result="same", dtypes="f", refused="", ulp=0),
     _unary("isnan", np.isnan, result="bool", inplace=False, grad=False, ulp=0),
     _unary("isinf", np.isinf, result="bool", inplace=False, grad=False, ulp=0),
@@ -360,6 +361,25 @@ ARITHMETIC = (
     _binary("atan2", np.arctan2, (0.3, 3.0), result="float", ulp=4, weak=False, inplace=True),
     _binary(
         "hypot", np.hypot, result="float", ulp=2, weak=False, inplace=True, dtypes="f", refused=""
+    ),
+    _binary(
+        "logaddexp",
+        np.logaddexp,
+        result="float",
+        ulp=4,
+        weak=False,
+        dtypes="f",
+        refused="",
+        scale=lambda a, b: np.abs(np.maximum(a, b)) + 1,
+    ),
+    _binary(
+        "xlogy",
+        lambda a, b: np.where(a == 0, np.where(np.isnan(b), b, 0), a * np.log(b)),
+        right=(0.2, 5.0),
+        result="float",
+        ulp=4,
+        weak=False,
+        inplace=True,
     ),
     _binary(
         "copysign",

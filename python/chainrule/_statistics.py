@@ -1,0 +1,309 @@
+"""Summaries that look at all elements, and at those that are numbers; differences; running sums."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from . import _core, _functions
+from ._arrays import dimension, in_place
+from ._core import Tensor
+
+__all__ = [
+    "aminmax", "count_nonzero", "diff", "float_power", "heaviside", "logcumsumexp", "logspace",
+    "nan_to_num", "nan_to_num_", "nanmean", "nansum", "sinc", "sinc_", "std_mean", "var_mean",
+]  # fmt: skip
+
+METHODS = (
+    "aminmax", "count_nonzero", "diff", "float_power", "float_power_", "heaviside", "heaviside_",
+    "logcumsumexp", "nan_to_num", "nan_to_num_", "nanmean", "nansum", "sinc", "sinc_",
+)  # fmt: skip
+
+
+class MinMax(NamedTuple):
+    """The smallest and the largest."""
+
+    min: Tensor
+    max: Tensor
+
+
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """The smallest and the largest element, of all or along a dimension.
+
+    Args:
+        input: tensor of any shape and dtype.
+        dim: the dimension to look along; None looks at all elements.
+        keepdim: whether the dimension stays, with size 1.
+
+    Returns:
+        ``(min, max)``.
+
+    Raises:
+        ValueError: when there are no elements.
+
+    Example:
+        >>> cr.aminmax(cr.tensor([3, 1, 2]))
+        MinMax(min=tensor(1), max=tensor(3))
+    """
+    return MinMax(_core.amin(input, dim, keepdim), _core.amax(input, dim, keepdim))
+
+
+def var_mean(
+    input: Tensor, dim: Any = None, *, correction: float = 1, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Variance and mean, of all elements or along dimensions.
+
+    Args:
+        input: floating-point tensor.
+        dim: dimensions to look along; None looks at all elements.
+        correction: what is taken off the number of elements in the divisor of the variance.
+        keepdim: whether the dimensions stay, with size 1.
+
+    Raises:
+        TypeError: for an input that is not floating-point.
+
+    Example:
+        >>> cr.var_mean(cr.tensor([1.0, 3.0]))
+        (tensor(2.), tensor(2.))
+    """
+    var = _core.var(input, dim, correction=correction, keepdim=keepdim)
+    return var, _core.mean(input, dim, keepdim)
+
+
+def std_mean(
+    input: Tensor, dim: Any = None, *, correction: float = 1, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Standard deviation and mean, of all elements or along dimensions; see :func:`var_mean`.
+
+    Example:
+        >>> cr.std_mean(cr.tensor([1.0, 3.0]), correction=0)
+        (tensor(1.), tensor(2.))
+    """
+    std = _core.std(input, dim, correction=correction, keepdim=keepdim)
+    return std, _core.mean(input, dim, keepdim)
+
+
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """How many elements are not 0, of all or along dimensions.
+
+    Example:
+        >>> cr.count_nonzero(cr.tensor([[0, 1], [2, 3]]), 0)
+        tensor([1, 2])
+    """
+    return (input != 0).sum(dim)
+
+
+# ---------------------------------------------------------------- without NaN
+
+
+def _numbers(input: Tensor) -> Tensor:
+    """The elements, 0 in place of NaN."""
+    return _core.where(_core.isnan(input), 0, input)
+
+
+def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Sum of the elements that are numbers.
+
+    Args:
+        input: tensor of any shape and dtype.
+        dim: dimensions to sum over; None sums all elements.
+        keepdim: whether the dimensions stay, with size 1.
+        dtype: dtype of the sum.
+
+    Example:
+        >>> cr.nansum(cr.tensor([1.0, float("nan"), 2.0]))
+        tensor(3.)
+    """
+    return _core.sum(_numbers(input), dim, keepdim, dtype=dtype)
+
+
+def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Mean of the elements that are numbers; NaN where there are none.
+
+    Args:
+        input: floating-point tensor.
+        dim: dimensions to look along; None looks at all elements.
+        keepdim: whether the dimensions stay, with size 1.
+        dtype: dtype of the mean.
+
+    Raises:
+        TypeError: for an input that is not floating-point.
+
+    Example:
+        >>> cr.nanmean(cr.tensor([1.0, float("nan"), 2.0]))
+        tensor(1.5000)
+    """
+    if not input.is_floating_point():
+        raise TypeError(f"nanmean: needs a floating-point tensor (got {input.dtype.name})")
+    count = (~_core.isnan(input)).sum(dim, keepdim)
+    return nansum(input, dim, keepdim, dtype=dtype) / count
+
+
+def nan_to_num(
+    input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
+    """Replace NaN and the infinities by numbers.
+
+    Args:
+        input: tensor of any shape and dtype.
+        nan: what replaces NaN.
+        posinf: what replaces infinity; by default the dtype's largest number.
+        neginf: what replaces minus infinity; by default the dtype's smallest number.
+
+    Example:
+        >>> cr.nan_to_num(cr.tensor([1.0, float("nan"), float("inf")]), posinf=9.0)
+        tensor([1., 0., 9.])
+    """
+    if not input.is_floating_point():
+        return input.clone()
+    largest = float(_functions.finfo(input.dtype).max)
+    result = _core.where(_core.isnan(input), 0.0 if nan is None else nan, input)
+    result = _core.where(input == math.inf, largest if posinf is None else posinf, result)
+    return _core.where(input == -math.inf, -largest if neginf is None else neginf, result)
+
+
+# ---------------------------------------------------------------- along a dimension
+
+
+def diff(
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Differences of neighbours along a dimension, ``n`` times over.
+
+    Args:
+        input: tensor of at least one dimension; bool elements give whether neighbours differ.
+        n: how many times.
+        dim: the dimension along which neighbours lie.
+        prepend: tensor that is put in front first.
+        append: tensor that is put behind first.
+
+    Raises:
+        ValueError: for a 0-d input and a negative ``n``.
+
+    Example:
+        >>> cr.diff(cr.tensor([1, 4, 9]))
+        tensor([3, 5])
+    """
+    if input.ndim == 0:
+        raise ValueError("diff: needs at least one dimension (got shape ())")
+    if n < 0:
+        raise ValueError(f"diff: n must not be negative (got {n})")
+    dim = dimension("diff", input, dim)
+    if n == 0:
+        return input.clone()
+    parts = [part for part in (prepend, input, append) if part is not None]
+    result: Tensor = _core.cat(parts, dim) if len(parts) > 1 else input
+    for _ in range(min(n, result.shape[dim])):
+        after, before = result.slice(dim, 1), result.slice(dim, 0, -1)
+        result = after != before if result.dtype is _core.bool else after - before
+    return result
+
+
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """Logarithm of the running sum of exponentials along a dimension, without overflow.
+
+    Partial results are combined over distances 1, 2, 4, ...
+
+    Args:
+        input: floating-point tensor.
+        dim: the dimension to run along.
+
+    Raises:
+        TypeError: for an input that is not floating-point.
+
+    Example:
+        >>> cr.logcumsumexp(cr.tensor([0.0, 0.0, -1000.0]), 0)
+        tensor([0.0000, 0.6931, 0.6931])
+    """
+    if not input.is_floating_point():
+        raise TypeError(f"logcumsumexp: needs a floating-point tensor (got {input.dtype.name})")
+    dim = dimension("logcumsumexp", input, dim)
+    if input.ndim == 0:
+        return input.clone()
+    result, distance = input.clone(), 1
+    while distance < input.shape[dim]:
+        head = result.slice(dim, 0, distance)
+        tail = _core.logaddexp(result.slice(dim, distance), result.slice(dim, 0, -distance))
+        result = _core.cat([head, tail], dim)
+        distance *= 2
+    return result
+
+
+# ---------------------------------------------------------------- element by element
+
+
+def sinc(input: Tensor) -> Tensor:
+    """``sin(pi * input) / (pi * input)``, 1 at 0, element by element.
+
+    Example:
+        >>> cr.sinc(cr.tensor([0.0, 0.5]))
+        tensor([1.0000, 0.6366])
+    """
+    angle = input * math.pi
+    near = angle.abs() < 0.05  # where the series is exact, and has the right derivatives at 0
+    square = angle * angle
+    series = 1 - square / 6 * (1 - square / 20 * (1 - square / 42))
+    safe = _core.where(near, 1.0, angle)
+    return _core.where(near, series, safe.sin() / safe)
+
+
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 below 0, 1 above, and ``values`` at 0 (no gradient).
+
+    Args:
+        input: tensor of any shape.
+        values: tensor of the same dtype that broadcasts with it.
+
+    Raises:
+        TypeError: when the dtypes differ.
+
+    Example:
+        >>> cr.heaviside(cr.tensor([-2.0, 0.0, 3.0]), cr.tensor(0.5))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    if input.dtype is not values.dtype:
+        raise TypeError(
+            f"heaviside: operands differ in dtype (got {input.dtype.name} and "
+            f"{values.dtype.name}); use .to(dtype)"
+        )
+    input, values = input.detach(), values.detach()
+    return _core.where(input == 0, values, (input > 0).to(input.dtype))
+
+
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """Power computed in float64, element by element.
+
+    Args:
+        input: tensor or number.
+        exponent: tensor or number.
+
+    Example:
+        >>> cr.float_power(cr.tensor([2, 3]), -1)
+        tensor([0.5000, 0.3333], dtype=chainrule.float64)
+    """
+    base, power = (
+        _core.to(x, _core.float64) if isinstance(x, Tensor) else float(x) for x in (input, exponent)
+    )
+    result: Tensor = _core.pow(base, power)
+    return result
+
+
+def logspace(
+    start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None,
+    device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """``steps`` powers of a base, their exponents evenly spaced from ``start`` to ``end``.
+
+    Example:
+        >>> cr.logspace(0, 2, 3)
+        tensor([  1.,  10., 100.])
+    """
+    wanted = _core.get_default_dtype() if dtype is None else dtype
+    exponents = _functions.linspace(start, end, steps, dtype=_core.float64, device=device)
+    result: Tensor = _core.pow(float(base), exponents).to(wanted)
+    return result.requires_grad_() if requires_grad else result
+
+
+float_power_, heaviside_ = in_place(float_power), in_place(heaviside)
+nan_to_num_, sinc_ = in_place(nan_to_num), in_place(sinc)
