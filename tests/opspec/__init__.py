@@ -1,6 +1,6 @@
 """The table of ops: one row each. Test files iterate over `OPS`; see `base.Op` for the columns."""
 
-from . import conv, index, matmul, nn, pointwise, reduce, shape
+from . import conv, index, matmul, nn, norm, pointwise, reduce, shape
 from .base import (
     DTYPES,
     FLOATS,
@@ -24,7 +24,14 @@ from .base import (
 from .elsewhere import ELSEWHERE
 
 OPS: tuple[Op, ...] = (
-    pointwise.ROWS + reduce.ROWS + shape.ROWS + index.ROWS + conv.ROWS + matmul.ROWS + nn.ROWS
+    pointwise.ROWS
+    + reduce.ROWS
+    + shape.ROWS
+    + index.ROWS
+    + conv.ROWS
+    + matmul.ROWS
+    + nn.ROWS
+    + norm.ROWS
 )
 
 __all__ = [

@@ -55,4 +55,9 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_max_take": ("test_pool.py", "_max_take"),
     "_avg_pool_grad": ("test_pool.py", "_avg_pool_grad"),
     "_adaptive_avg_pool_grad": ("test_pool.py", "_adaptive_avg_pool_grad"),
+    # Batch, instance and group normalization; layer and RMS normalization.
+    "_plane_norm": ("opspec/norm.py", "group_norm"),
+    "_plane_norm_grad": ("test_norm.py", "test_gradients"),
+    "_row_norm": ("opspec/norm.py", "layer_norm"),
+    "_row_norm_grad": ("test_norm.py", "test_gradients"),
 }
