@@ -75,28 +75,33 @@ struct Planes {
     const int64_t group = plane / per_group;
     return across ? group % groups : group;
   }
-  // The i-th plane of a statistic.
-  int64_t plane(int64_t statistic, int64_t i) const {
-    if (!across) return statistic * per_group + i;
-    return (i / per_group * groups + statistic) * per_group + i % per_group;
+  // Calls f(plane, channel) for the planes of a statistic, in order.
+  template <class F>
+  void each_plane(int64_t statistic, F&& f) const {
+    const int64_t channel = statistic % groups * per_group;
+    const int64_t begin = across ? 0 : statistic / groups, end = across ? batch : begin + 1;
+    for (int64_t example = begin; example < end; ++example) {
+      const int64_t plane = example * channels() + channel;
+      for (int64_t k = 0; k < per_group; ++k) f(plane + k, channel + k);
+    }
   }
 };
 
-// Measures the planes, combines what belongs to a statistic in the order of its planes, applies the
-// result to them. One statistic at a time, so that its planes are still in cache when they are read
-// again; plane by plane when there are too few statistics for the threads. The same bits both ways.
+// measure(plane, statistic) for every plane, combine(statistic) in the order of its planes, then
+// apply(plane, channel, statistic). One statistic at a time, so that its planes are still in cache
+// when they are read again; plane by plane when there are too few statistics for the threads. The
+// same bits both ways.
 template <class Measure, class Combine, class Apply>
 void over_statistics(const Planes& p, Measure&& measure, Combine&& combine, Apply&& apply) {
   constexpr int64_t kEnough = 16;
   const double plane_ns = 20 + 0.2 * static_cast<double>(p.size);
   if (p.statistics() >= kEnough) {
-    const int64_t n = p.per_statistic();
-    const int64_t grain = grain_for(2 * plane_ns * static_cast<double>(n));
+    const int64_t grain = grain_for(2 * plane_ns * static_cast<double>(p.per_statistic()));
     parallel(p.statistics(), grain, [&](int64_t begin, int64_t end, int) {
       for (int64_t s = begin; s < end; ++s) {
-        for (int64_t i = 0; i < n; ++i) measure(p.plane(s, i));
+        p.each_plane(s, [&](int64_t i, int64_t) { measure(i, s); });
         combine(s);
-        for (int64_t i = 0; i < n; ++i) apply(p.plane(s, i));
+        p.each_plane(s, [&](int64_t i, int64_t channel) { apply(i, channel, s); });
       }
     });
     return;
@@ -106,9 +111,9 @@ void over_statistics(const Planes& p, Measure&& measure, Combine&& combine, Appl
       for (int64_t i = begin; i < end; ++i) f(i);
     });
   };
-  every_plane(measure);
+  every_plane([&](int64_t i) { measure(i, p.statistic(i)); });
   for (int64_t s = 0; s < p.statistics(); ++s) combine(s);
-  every_plane(apply);
+  every_plane([&](int64_t i) { apply(i, i % p.channels(), p.statistic(i)); });
 }
 
 template <class T>
@@ -118,27 +123,29 @@ void plane_norm(Call& call) {
   const T *x = call.in[0].data<T>(), *weight = data_or_null<T>(call.in[1]),
           *bias = data_or_null<T>(call.in[2]);
   T *out = call.out[0].data<T>(), *mean = call.out[1].data<T>(), *var = call.out[2].data<T>();
-  double* means = reinterpret_cast<double*>(call.workspace);  // (count), then sums of squares
-  double* squares = means + p.count();
+  Carver carver(call.workspace);
+  double* means = carver.take<double>(p.count());
+  double* squares = carver.take<double>(p.count());
+  double* inverse = carver.take<double>(p.statistics());
   const NormKernels<T>& kernel = kernels<T>();
   over_statistics(
-      p, [&](int64_t i) { kernel.moments(x + i * p.size, p.size, &means[i], &squares[i]); },
+      p,
+      [&](int64_t i, int64_t) { kernel.moments(x + i * p.size, p.size, &means[i], &squares[i]); },
       [&](int64_t s) {
-        const int64_t n = p.per_statistic();
         double center = 0, total = 0;
-        for (int64_t i = 0; i < n; ++i) center += means[p.plane(s, i)];
-        center /= static_cast<double>(n);
-        for (int64_t i = 0; i < n; ++i) {
-          const double step = means[p.plane(s, i)] - center;
-          total += squares[p.plane(s, i)] + static_cast<double>(p.size) * step * step;
-        }
+        p.each_plane(s, [&](int64_t i, int64_t) { center += means[i]; });
+        center /= static_cast<double>(p.per_statistic());
+        p.each_plane(s, [&](int64_t i, int64_t) {
+          const double step = means[i] - center;
+          total += squares[i] + static_cast<double>(p.size) * step * step;
+        });
         mean[s] = static_cast<T>(center);
         var[s] = static_cast<T>(total / p.elements());
+        inverse[s] = inverse_deviation(var[s], eps);
       },
-      [&](int64_t i) {
-        const int64_t s = p.statistic(i), channel = i % p.channels();
+      [&](int64_t i, int64_t channel, int64_t s) {
         const double scale =
-            inverse_deviation(var[s], eps) * (weight ? static_cast<double>(weight[channel]) : 1);
+            weight ? inverse[s] * static_cast<double>(weight[channel]) : inverse[s];
         kernel.affine(x + i * p.size, p.size, mean[s], static_cast<T>(scale),
                       bias ? bias[channel] : T(0), out + i * p.size);
       });
@@ -152,45 +159,55 @@ void plane_norm_grad(Call& call) {
           *weight = data_or_null<T>(call.in[2]), *mean = call.in[3].data<T>(),
           *var = call.in[4].data<T>();
   T *dx = call.out[0].data<T>(), *dweight = call.out[1].data<T>(), *dbias = call.out[2].data<T>();
-  double* sums = reinterpret_cast<double*>(call.workspace);  // (count, 2): see grad_sums
-  double* means = sums + 2 * p.count();                      // (statistics, 2), times the weight
-  const auto weight_of = [&](int64_t i) {
-    return weight ? static_cast<double>(weight[i % p.channels()]) : 1;
+  Carver carver(call.workspace);
+  double* sums = carver.take<double>(2 * p.count());        // see grad_sums
+  double* means = carver.take<double>(2 * p.statistics());  // of the sums times the weight
+  double* inverse = carver.take<double>(p.statistics());
+  const auto weight_of = [&](int64_t channel) {
+    return weight ? static_cast<double>(weight[channel]) : 1;
   };
   const NormKernels<T>& kernel = kernels<T>();
   over_statistics(
       p,
-      [&](int64_t i) {
-        kernel.grad_sums(g + i * p.size, x + i * p.size, p.size, mean[p.statistic(i)],
-                         sums + 2 * i);
+      [&](int64_t i, int64_t s) {
+        kernel.grad_sums(g + i * p.size, x + i * p.size, p.size, mean[s], sums + 2 * i);
       },
       [&](int64_t s) {
         double total[2] = {};
-        for (int64_t k = 0; k < p.per_statistic(); ++k) {
-          const int64_t i = p.plane(s, k);
-          total[0] += weight_of(i) * sums[2 * i];
-          total[1] += weight_of(i) * sums[2 * i + 1];
-        }
+        p.each_plane(s, [&](int64_t i, int64_t channel) {
+          total[0] += weight_of(channel) * sums[2 * i];
+          total[1] += weight_of(channel) * sums[2 * i + 1];
+        });
         means[2 * s] = total[0] / p.elements();
         means[2 * s + 1] = total[1] / p.elements();
+        inverse[s] = inverse_deviation(var[s], eps);
       },
-      [&](int64_t i) {
-        const int64_t s = p.statistic(i);
-        const double inverse = inverse_deviation(var[s], eps);
+      [&](int64_t i, int64_t channel, int64_t s) {
+        const double scale = inverse[s];
         kernel.grad_input(g + i * p.size, x + i * p.size, p.size, mean[s],
-                          static_cast<T>(inverse * weight_of(i)),
-                          static_cast<T>(-inverse * inverse * inverse * means[2 * s + 1]),
-                          static_cast<T>(-inverse * means[2 * s]), dx + i * p.size);
+                          static_cast<T>(scale * weight_of(channel)),
+                          static_cast<T>(-scale * scale * scale * means[2 * s + 1]),
+                          static_cast<T>(-scale * means[2 * s]), dx + i * p.size);
       });
   for (int64_t channel = 0; channel < p.channels(); ++channel) {
     double total[2] = {};
     for (int64_t i = channel; i < p.count(); i += p.channels()) {
       total[0] += sums[2 * i];
-      total[1] += sums[2 * i + 1] * inverse_deviation(var[p.statistic(i)], eps);
+      total[1] += sums[2 * i + 1] * inverse[p.statistic(i)];
     }
     dbias[channel] = static_cast<T>(total[0]);
     dweight[channel] = static_cast<T>(total[1]);
   }
+}
+
+// Enough for both directions: two numbers per plane and three per statistic.
+size_t plane_workspace(const Planes& p) {
+  Carver carver(nullptr);
+  carver.take<double>(p.count());
+  carver.take<double>(p.count());
+  carver.take<double>(2 * p.statistics());
+  carver.take<double>(p.statistics());
+  return carver.used();
 }
 
 const Row plane_norm_row =
@@ -205,7 +222,7 @@ const Row plane_norm_row =
           call.out_meta[0] = x.meta();
           call.set_output(1, {p.statistics()}, x.dtype());
           call.set_output(2, {p.statistics()}, x.dtype());
-          call.workspace_bytes = sizeof(double) * 2 * static_cast<size_t>(p.count());
+          call.workspace_bytes = plane_workspace(p);
         })
         .launch([](Call& call) {
           dispatch_floating(call.in[0].dtype(),
@@ -246,12 +263,47 @@ const Row plane_norm_grad_row =
           call.out_meta[0] = x.meta();
           call.set_output(1, {p.channels()}, x.dtype());
           call.set_output(2, {p.channels()}, x.dtype());
-          call.workspace_bytes =
-              sizeof(double) * 2 * static_cast<size_t>(p.count() + p.statistics());
+          call.workspace_bytes = plane_workspace(p);
         })
         .launch([](Call& call) {
           dispatch_floating(call.in[0].dtype(),
                             [&](auto tag) { plane_norm_grad<typename decltype(tag)::type>(call); });
+        });
+
+template <class T>
+void plane_affine(Call& call) {
+  const Planes p(call.in[0].shape(), 1, true);
+  const T *x = call.in[0].data<T>(), *mean = call.in[1].data<T>(), *scale = call.in[2].data<T>(),
+          *shift = data_or_null<T>(call.in[3]);
+  T* out = call.out[0].data<T>();
+  parallel(p.count(), grain_for(5 + 0.1 * static_cast<double>(p.size)),
+           [&](int64_t begin, int64_t end, int) {
+             int64_t channel = begin % p.channels();
+             for (int64_t i = begin; i < end; ++i) {
+               kernels<T>().affine(x + i * p.size, p.size, mean[channel], scale[channel],
+                                   shift ? shift[channel] : T(0), out + i * p.size);
+               if (++channel == p.channels()) channel = 0;
+             }
+           });
+}
+
+const Row plane_affine_row =
+    Row("_plane_affine(Tensor input, Tensor mean, Tensor scale, Tensor? shift)")
+        .doc("``(input - mean) * scale + shift`` of (N, C, S) with (C, 1).")
+        .infer([](Call& call) {
+          call.contiguous = true;
+          call.out_meta[0] = call.in[0].meta();
+        })
+        .launch([](Call& call) {
+          dispatch_floating(call.in[0].dtype(),
+                            [&](auto tag) { plane_affine<typename decltype(tag)::type>(call); });
+        })
+        .saves("input for scale, mean for scale, scale for input, scale for mean")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return v.grad() * v.in(2); });
+          v.set(1, [&] { return -(v.grad() * v.in(2)); });
+          v.set(2, [&] { return v.grad() * (v.in(0) - v.in(1)); });
+          v.set(3, [&] { return v.grad(); });
         });
 
 // ---------------------------------------------------------------- rows
@@ -409,25 +461,22 @@ int64_t product(const Dims& shape, int first, int last) {
   return n;
 }
 
-// A value per channel, laid along dimension 1.
-Tensor along_channels(const Tensor& value, int rank) {
-  Dims shape = Dims::filled(rank, 1);
-  shape[1] = value.numel();
-  return OP(reshape)(value, shape);
-}
-
 // By given statistics, as in evaluation.
 Tensor normalize_by(const char* op, const Tensor& x, const Tensor& mean, const Tensor& var,
                     const Tensor& weight, const Tensor& bias, double eps) {
   CR_CHECK(mean && var, op,
            ": without the statistics of the batch, running_mean and running_var are needed "
            "(got None)");
+  const Dims& shape = x.shape();
+  const Dims planes{shape[0], shape[1], product(shape, 2, shape.size())};
+  const Dims column{shape[1], 1};
   Tensor scale = OP(rsqrt)(OP(to)(var, x.dtype()) + eps);
   if (weight) scale = scale * weight;
-  const int rank = x.rank();
+  const Tensor shift = bias ? OP(reshape)(bias, column) : bias;
   const Tensor center = OP(to)(mean, x.dtype());
-  const Tensor scaled = (x - along_channels(center, rank)) * along_channels(scale, rank);
-  return bias ? scaled + along_channels(bias, rank) : scaled;
+  return OP(reshape)(OP(_plane_affine)(OP(reshape)(x, planes), OP(reshape)(center, column),
+                                       OP(reshape)(scale, column), shift),
+                     shape);
 }
 
 // running <- running + momentum * (mean of the values over the batch - running)

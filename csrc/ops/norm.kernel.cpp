@@ -19,9 +19,10 @@ constexpr int kUnroll = 4;
 template <class T>
 CR_INLINE Vec<T> get(const T* p, int lanes, T fill = 0) {
   if (lanes == kLanes<T>) return load(p);
-  T buffer[kLanes<T>];
-  for (int j = 0; j < kLanes<T>; ++j) buffer[j] = j < lanes ? p[j] : fill;
-  return load(buffer);
+  Mask<T> lane{};
+#pragma GCC unroll 16
+  for (int j = 0; j < kLanes<T>; ++j) lane[j] = j;
+  return select<T>(lane < static_cast<MaskLane<T>>(lanes), load_partial(p, lanes), splat(fill));
 }
 
 template <class T>
