@@ -174,6 +174,10 @@ def _lower_median(
     if n == 0:
         raise ValueError(f"{name}: no elements along dimension {dim} (got shape {input.shape})")
     missing = _nan_mask(lanes).sum(-1, keepdims=True)
+    if not missing.any():
+        middle = (n - 1) // 2
+        places = np.argpartition(lanes, middle, axis=-1)[..., middle : middle + 1]
+        return _pick(input, dim, places, keepdim)
     rank = np.maximum(n - missing - 1, 0) // 2  # NaN is last, so rank counts numbers only
     if nan_wins:
         rank = np.where(missing > 0, n - 1, rank)
