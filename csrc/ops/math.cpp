@@ -446,7 +446,7 @@ Example:
         .pointwise(Pointwise::kFloat)
         .inplace()
         .compose([](const TensorList& in, const Attrs& attrs) {
-          const double scale = std::pow(10.0, static_cast<double>(std::abs(attrs.i(0))));
+          const double scale = std::pow(10.0, std::fabs(attrs.f(0)));
           if (attrs.i(0) > 0) return OP(round)(in[0] * scale) / scale;
           if (attrs.i(0) < 0) return OP(round)(in[0] / scale) * scale;
           return whole(in, "round");

@@ -6,8 +6,11 @@
 namespace cr {
 
 SliceRange slice_range(const Attrs& attrs, int first, int64_t size) {
-  const int64_t step = attrs.none(first + 2) ? 1 : attrs.i(first + 2);
-  CR_CHECK(step != 0, "slice: step must not be 0");
+  const int64_t asked = attrs.none(first + 2) ? 1 : attrs.i(first + 2);
+  CR_CHECK(asked != 0, "slice: step must not be 0");
+  // A step beyond the size takes one element, as a step of the size does.
+  const int64_t limit = std::max<int64_t>(size, 1);
+  const int64_t step = std::min(std::max(asked, -limit), limit);
   const auto bound = [&](int k, int64_t otherwise) {
     if (attrs.none(k)) return otherwise;
     int64_t value = attrs.i(k);
@@ -366,9 +369,9 @@ Example:
           CR_CHECK(in[0].rank() > 0, "narrow: a 0-d tensor cannot be narrowed");
           const int64_t size = in[0].shape()[dim], length = attrs.i(2);
           const int64_t start = attrs.i(1) < 0 ? attrs.i(1) + size : attrs.i(1);
-          CR_CHECK_INDEX(start >= 0 && length >= 0 && start + length <= size, "narrow: start ",
-                         attrs.i(1), " and length ", length, " do not fit dimension ", dim,
-                         " of size ", size);
+          CR_CHECK_INDEX(start >= 0 && start <= size && length >= 0 && length <= size - start,
+                         "narrow: start ", attrs.i(1), " and length ", length,
+                         " do not fit dimension ", dim, " of size ", size);
           return OP(slice)(in[0], dim, start, start + length);
         });
 
@@ -479,13 +482,17 @@ void check_region(const char* op, const Tensor& base, const Attrs& attrs, int fi
   const Dims size = attrs.ints(first), stride = attrs.ints(first + 1);
   CR_CHECK(size.size() == stride.size(), op, ": size ", size, " and stride ", stride,
            " must have the same length");
-  int64_t low = base.storage_offset() + attrs.i(first + 2), high = low;
+  int64_t low, span;
+  bool fits = !__builtin_add_overflow(base.storage_offset(), attrs.i(first + 2), &low);
+  int64_t high = low;
   for (int i = 0; i < size.size(); ++i) {
     if (size[i] == 0) return;
-    (stride[i] < 0 ? low : high) += (size[i] - 1) * stride[i];
+    int64_t& end = stride[i] < 0 ? low : high;
+    fits = fits && !__builtin_mul_overflow(size[i] - 1, stride[i], &span) &&
+           !__builtin_add_overflow(end, span, &end);
   }
   const int64_t capacity = static_cast<int64_t>(base.storage()->bytes()) / itemsize(base.dtype());
-  CR_CHECK(low >= 0 && high < capacity, op, ": size ", size, " with stride ", stride,
+  CR_CHECK(fits && low >= 0 && high < capacity, op, ": size ", size, " with stride ", stride,
            " and offset ", attrs.i(first + 2), " reaches outside the tensor's memory of ", capacity,
            " elements");
 }
