@@ -189,6 +189,18 @@ def test_extreme_integers(n: int) -> None:
     assert x.sum().item() == 276.0
 
 
+@pytest.mark.parametrize(
+    "region",
+    [((2, 2), (1, 1), (1 << 63) - 1), ((2,) * 4, (1 << 62,) * 4, 0), ((2,), (-1,), 0)],
+)
+def test_strided_views_stay_inside_memory(region: tuple[Any, ...]) -> None:
+    """Also where the extent wraps around 64 bits."""
+    with pytest.raises(ValueError, match="reaches outside"):
+        cr.arange(24.0).as_strided(*region)
+    with pytest.raises(ValueError, match="reaches outside"):
+        cr.as_strided_scatter(cr.arange(24.0), cr.ones(region[0]), *region)
+
+
 def test_too_many_dimensions() -> None:
     x = cr.ones([1] * 16)
     with pytest.raises((ValueError, RuntimeError), match="16"):
