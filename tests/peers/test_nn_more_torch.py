@@ -114,3 +114,42 @@ def test_corners_agree(name):
     np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-12)
     rtol = 1e-7 if name == "Hardsigmoid" else 1e-12
     np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=rtol, atol=1e-14)
+
+
+SIGNS = np.array([[1, -1, 1], [-1, -1, 1], [1, 1, -1], [-1, 1, -1]], np.float64)
+LOSSES = [
+    ("PoissonNLLLoss", {}, 2, None),
+    ("PoissonNLLLoss", {"log_input": False, "full": True}, 2, None),
+    ("GaussianNLLLoss", {"full": True}, 3, None),
+    ("HingeEmbeddingLoss", {"margin": 1.5}, 1, SIGNS),
+    ("MarginRankingLoss", {"margin": 0.5}, 2, SIGNS),
+    ("SoftMarginLoss", {}, 1, SIGNS),
+    ("CosineEmbeddingLoss", {"margin": 0.2}, 2, SIGNS[:, 0]),
+    ("TripletMarginLoss", {}, 3, None),
+    ("TripletMarginLoss", {"p": 1.0, "swap": True, "margin": 0.7}, 3, None),
+    ("CosineSimilarity", {}, 2, None),
+    ("CosineSimilarity", {"dim": 0, "eps": 2.0}, 2, None),
+    ("PairwiseDistance", {}, 2, None),
+    ("PairwiseDistance", {"p": 1.0, "keepdim": True}, 2, None),
+]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(("name", "options", "free", "last"), LOSSES)
+def test_loss_agrees(name, options, free, last, reduction):
+    if name not in ("CosineSimilarity", "PairwiseDistance"):
+        options = {**options, "reduction": reduction}
+    ours, theirs = getattr(nn, name)(**options), getattr(torch.nn, name)(**options)
+    assert repr(ours) == repr(theirs)
+    arrays = np.random.default_rng(0).uniform(0.1, 2.5, (free, 4, 3))
+    pairs = [leaves(a) for a in arrays]
+    rest = [] if last is None else [last]
+    out = ours(*[x for x, _ in pairs], *map(cr.tensor, rest))
+    expected = theirs(*[y for _, y in pairs], *map(torch.tensor, rest))
+    out.sum().backward()
+    expected.sum().backward()
+    np.testing.assert_allclose(
+        out.detach().numpy(), expected.detach().numpy(), rtol=1e-12, atol=1e-13
+    )
+    for x, y in pairs:
+        np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-10, atol=1e-13)

@@ -55,6 +55,21 @@ from ._activations import (
     threshold,
     write_back,
 )
+from ._losses import (
+    REDUCTIONS,
+    check_shapes,
+    cosine_embedding_loss,
+    cosine_similarity,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    pairwise_distance,
+    poisson_nll_loss,
+    reduced,
+    soft_margin_loss,
+    triplet_margin_loss,
+    weighted,
+)
 from ._sparse import embedding, one_hot
 
 __all__ = [
@@ -72,10 +87,13 @@ __all__ = [
     "celu",
     "conv1d",
     "conv2d",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
     "embedding",
+    "gaussian_nll_loss",
     "gelu",
     "glu",
     "group_norm",
@@ -83,6 +101,7 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
     "kl_div",
@@ -93,6 +112,7 @@ __all__ = [
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "margin_ranking_loss",
     "max_pool1d",
     "max_pool1d_with_indices",
     "max_pool2d",
@@ -103,6 +123,8 @@ __all__ = [
     "normalize",
     "one_hot",
     "pad",
+    "pairwise_distance",
+    "poisson_nll_loss",
     "prelu",
     "relu",
     "relu6",
@@ -111,6 +133,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softmin",
     "softplus",
@@ -119,6 +142,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "triplet_margin_loss",
 ]
 
 logsigmoid = log_sigmoid
@@ -519,53 +543,6 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
 # -------------------------------------------------------------------- losses
 
 
-def _check_shapes(op: str, input: Tensor, target: Tensor) -> None:
-    """A loss never broadcasts."""
-    for name, value in (("input", input), ("target", target)):
-        if not isinstance(value, Tensor):
-            raise TypeError(
-                f"{op}: argument {name!r} must be a Tensor (got {type(value).__name__})"
-            )
-    if input.shape != target.shape:
-        hint = (
-            f"; they hold as many elements: target.reshape{tuple(input.shape)} may be meant"
-            if input.numel() == target.numel()
-            else ""
-        )
-        raise ValueError(
-            f"{op}: input and target differ in shape (got {tuple(input.shape)} and "
-            f"{tuple(target.shape)}); expected equal shapes{hint}"
-        )
-
-
-_REDUCTIONS = ("none", "mean", "sum")
-
-
-def _reduce(op: str, loss: Tensor, reduction: str) -> Tensor:
-    if reduction == "mean":
-        return loss.mean()
-    if reduction == "sum":
-        return loss.sum()
-    if reduction == "none":
-        return loss
-    raise ValueError(f"{op}: reduction must be one of 'none', 'mean', 'sum' (got {reduction!r})")
-
-
-def _weighted(op: str, loss: Tensor, weight: Tensor | None) -> Tensor:
-    """Multiply by a weight that expands to the loss's shape (and never the other way round)."""
-    if weight is None:
-        return loss
-    if not isinstance(weight, Tensor):
-        raise TypeError(f"{op}: a weight is a tensor (got {type(weight).__name__})")
-    try:
-        return loss * weight.expand(loss.shape)
-    except (ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{op}: the weight of shape {tuple(weight.shape)} does not expand to the input's "
-            f"shape {tuple(loss.shape)}"
-        ) from error
-
-
 def smooth_l1_loss(
     input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
@@ -590,11 +567,11 @@ def smooth_l1_loss(
         raise ValueError(f"smooth_l1_loss: beta is at least 0 (got {beta})")
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
-    _check_shapes("smooth_l1_loss", input, target)
+    check_shapes("smooth_l1_loss", input, target)
     difference = input - target
     distance = difference.abs()
     loss = cr.where(distance < beta, difference.square() * (0.5 / beta), distance - 0.5 * beta)
-    return _reduce("smooth_l1_loss", loss, reduction)
+    return reduced("smooth_l1_loss", loss, reduction)
 
 
 def huber_loss(
@@ -619,11 +596,11 @@ def huber_loss(
     """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta is above 0 (got {delta})")
-    _check_shapes("huber_loss", input, target)
+    check_shapes("huber_loss", input, target)
     difference = input - target
     distance = difference.abs()
     loss = cr.where(distance < delta, difference.square() * 0.5, (distance - 0.5 * delta) * delta)
-    return _reduce("huber_loss", loss, reduction)
+    return reduced("huber_loss", loss, reduction)
 
 
 def binary_cross_entropy(
@@ -645,7 +622,7 @@ def binary_cross_entropy(
         tensor(0.6931)
     """
     op = "binary_cross_entropy"
-    _check_shapes(op, input, target)
+    check_shapes(op, input, target)
     if not bool(((input >= 0) & (input <= 1)).all()):
         raise ValueError(
             f"{op}: the input leaves the range between 0 and 1; expected probabilities; for "
@@ -653,8 +630,8 @@ def binary_cross_entropy(
         )
     # The gradient of each logarithm is bounded by 1e12, so that 0 and 1 give finite gradients.
     loss = -(target * _core._bounded_log(input) + (1 - target) * _core._bounded_log(1 - input))
-    loss = _weighted(op, loss, weight)
-    return _reduce(op, loss, reduction)
+    loss = weighted(op, loss, weight)
+    return reduced(op, loss, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -682,15 +659,15 @@ def binary_cross_entropy_with_logits(
         tensor(0.6931)
     """
     op = "binary_cross_entropy_with_logits"
-    _check_shapes(op, input, target)
-    if weight is None and pos_weight is None and reduction in _REDUCTIONS:
+    check_shapes(op, input, target)
+    if weight is None and pos_weight is None and reduction in REDUCTIONS:
         return _core._bce_with_logits(input, target, reduction)
     # With s = sigmoid(x): -w t log(s) - (1 - t) log(1 - s) where log(1 - s) = log(s) - x.
     positive = log_sigmoid(input)
     if pos_weight is not None:
-        positive = positive * (_weighted(op, target, pos_weight) + (1 - target))
+        positive = positive * (weighted(op, target, pos_weight) + (1 - target))
     loss = (1 - target) * input - positive
-    return _reduce(op, _weighted(op, loss, weight), reduction)
+    return reduced(op, weighted(op, loss, weight), reduction)
 
 
 def kl_div(
@@ -713,7 +690,7 @@ def kl_div(
         >>> F.kl_div(p.log(), p, reduction="batchmean").item()
         0.0
     """
-    _check_shapes("kl_div", input, target)
+    check_shapes("kl_div", input, target)
     if log_target:
         loss = target.exp() * (target - input)
     else:
@@ -722,4 +699,4 @@ def kl_div(
         loss = cr.where(target > 0, target * log, 0.0) - target * input
     if reduction == "batchmean":
         return loss.sum() / (input.shape[0] if input.ndim else 1)
-    return _reduce("kl_div", loss, reduction)
+    return reduced("kl_div", loss, reduction)

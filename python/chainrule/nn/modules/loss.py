@@ -10,13 +10,20 @@ from .module import Module
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CosineEmbeddingLoss",
     "CrossEntropyLoss",
+    "GaussianNLLLoss",
+    "HingeEmbeddingLoss",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
     "MSELoss",
+    "MarginRankingLoss",
     "NLLLoss",
+    "PoissonNLLLoss",
     "SmoothL1Loss",
+    "SoftMarginLoss",
+    "TripletMarginLoss",
 ]
 
 
@@ -316,3 +323,240 @@ class KLDivLoss(_Loss):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+
+class PoissonNLLLoss(_Loss):
+    """Mean of ``rate - target * log(rate)``: targets are counts with that mean.
+
+    Args:
+        log_input: whether the input is the logarithm of the rate, or the rate itself.
+        full: add Stirling's approximation of ``log(target!)`` where ``target > 1``.
+        eps: added to the rate before its logarithm is taken (without ``log_input``).
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Shape:
+        input and target of the same shape.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Example:
+        >>> cr.nn.PoissonNLLLoss()(cr.zeros(2), cr.tensor([1.0, 3.0]))
+        tensor(1.)
+    """
+
+    def __init__(
+        self,
+        log_input: bool = True,
+        full: bool = False,
+        *,
+        eps: float = 1e-8,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.log_input = log_input
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Return the loss."""
+        return F.poisson_nll_loss(
+            input, target, self.log_input, self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+class GaussianNLLLoss(Module[[Tensor, Tensor, "Tensor | float"], Tensor]):
+    """Mean of ``(log(var) + (input - target)^2 / var) / 2``.
+
+    Args:
+        full: add the constant ``log(2 pi) / 2``.
+        eps: the least variance; the gradient ignores this limit.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Shape:
+        input and target of the same shape; var a number, or of that shape, of that shape with
+        the last size 1, or without the last dimension.
+
+    Raises:
+        ValueError: shapes that do not belong together, or a negative variance.
+
+    Example:
+        >>> cr.nn.GaussianNLLLoss()(cr.tensor([2.0]), cr.tensor([4.0]), cr.tensor([1.0])).item()
+        2.0
+    """
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__()
+        self.full = full
+        self.eps = eps
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor, var: Tensor | float) -> Tensor:
+        """Return the loss."""
+        return F.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
+
+
+class HingeEmbeddingLoss(_Loss):
+    """Mean of ``input`` where the target is 1, ``max(0, margin - input)`` where it is -1.
+
+    Args:
+        margin: how far apart the latter should be.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Shape:
+        input and target of the same shape.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Example:
+        >>> cr.nn.HingeEmbeddingLoss()(cr.tensor([2.0, 0.5]), cr.tensor([1, -1])).item()
+        1.25
+    """
+
+    def __init__(self, margin: float = 1.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Return the loss."""
+        return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
+
+
+class SoftMarginLoss(_Loss):
+    """Mean of ``log(1 + exp(-target * input))``, targets being 1 or -1.
+
+    Args:
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Shape:
+        input and target of the same shape.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Example:
+        >>> cr.nn.SoftMarginLoss()(cr.zeros(2), cr.tensor([1, -1]))
+        tensor(0.6931)
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Return the loss."""
+        return F.soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class _TripleLoss(Module[[Tensor, Tensor, Tensor], Tensor]):
+    def __init__(self, margin: float, reduction: str) -> None:
+        super().__init__()
+        self.margin = margin
+        self.reduction = reduction
+
+
+class MarginRankingLoss(_TripleLoss):
+    """Mean of ``max(0, margin - target * (input1 - input2))``.
+
+    Args:
+        margin: by how much the larger should be larger.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Shape:
+        input1, input2 and target of the same shape; targets 1 if input1 should be the larger, -1
+        if input2.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Example:
+        >>> x, y = cr.tensor([1.0, 2.0]), cr.tensor([3.0, 1.0])
+        >>> cr.nn.MarginRankingLoss()(x, y, cr.tensor([1, 1])).item()
+        1.0
+    """
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+        super().__init__(margin, reduction)
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        """Return the loss."""
+        return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
+
+
+class CosineEmbeddingLoss(_TripleLoss):
+    """Mean of ``1 - cos`` where the target is 1, ``max(0, cos - margin)`` where it is -1.
+
+    Args:
+        margin: the cosine up to which vectors count as different.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Shape:
+        input1 and input2 ``(N, D)`` or ``(D,)``; target ``(N,)`` or ``()``.
+
+    Raises:
+        ValueError: shapes that do not belong together.
+
+    Example:
+        >>> x, y = cr.tensor([[1.0, 0.0], [1.0, 0.0]]), cr.tensor([[0.0, 2.0], [3.0, 0.0]])
+        >>> cr.nn.CosineEmbeddingLoss()(x, y, cr.tensor([1, 1])).item()
+        0.5
+    """
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+        super().__init__(margin, reduction)
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        """Return the loss."""
+        return F.cosine_embedding_loss(
+            input1, input2, target, self.margin, reduction=self.reduction
+        )
+
+
+class TripletMarginLoss(_TripleLoss):
+    """Mean of ``max(0, d(anchor, positive) - d(anchor, negative) + margin)``.
+
+    Args:
+        margin: by how much the negative should be farther; above 0.
+        p: the exponent of the distance d, see :class:`PairwiseDistance`.
+        eps: see :class:`PairwiseDistance`.
+        swap: use ``d(positive, negative)`` where it is less than ``d(anchor, negative)``
+            (Balntas et al., 2016).
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Shape:
+        anchor, positive and negative ``(N, D)`` or ``(D,)``.
+
+    Raises:
+        ValueError: ``margin`` is not positive, or the shapes differ.
+
+    Example:
+        >>> a, p, n = cr.zeros(1, 2), cr.tensor([[3.0, 4.0]]), cr.tensor([[0.0, 2.0]])
+        >>> cr.nn.TripletMarginLoss(eps=0.0)(a, p, n).item()
+        4.0
+    """
+
+    def __init__(
+        self,
+        margin: float = 1.0,
+        p: float = 2.0,
+        eps: float = 1e-6,
+        swap: bool = False,
+        *,
+        reduction: str = "mean",
+    ) -> None:
+        if margin <= 0:
+            raise ValueError(f"TripletMarginLoss: margin is above 0 (got {margin})")
+        super().__init__(margin, reduction)
+        self.p = p
+        self.eps = eps
+        self.swap = swap
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """Return the loss."""
+        return F.triplet_margin_loss(
+            anchor,
+            positive,
+            negative,
+            self.margin,
+            self.p,
+            self.eps,
+            self.swap,
+            reduction=self.reduction,
+        )
