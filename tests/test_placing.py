@@ -230,6 +230,17 @@ def test_rot90(k: int, dims: Any) -> None:
         cr.rot90(cr.tensor(x), 1, (0, -3))
 
 
+def test_flips() -> None:
+    x = _draw(2, 3, 4)
+    np.testing.assert_array_equal(cr.tensor(x).flipud().numpy(), np.flipud(x))
+    np.testing.assert_array_equal(cr.tensor(x).fliplr().numpy(), np.fliplr(x))
+    assert gradcheck(cr.fliplr, (_leaf(2, 3),))
+    with pytest.raises(ValueError, match=r"fliplr: needs at least 2 dimensions \(got shape \(2,\)"):
+        cr.fliplr(cr.ones(2))
+    with pytest.raises(ValueError, match=r"flipud: needs at least 1 dimension"):
+        cr.flipud(cr.tensor(1))
+
+
 @pytest.mark.parametrize(
     ("repeats", "dim"), [(2, None), (2, 0), ([1, 0, 3], 0), ([2], 1), ([1, 2], -1), (0, 0)]
 )

@@ -152,6 +152,28 @@ def test_tensordot_errors() -> None:
 
 
 @pytest.mark.parametrize(
+    ("a", "b"), [((3,), (3,)), ((2, 3), (4, 3)), ((2, 4, 3), (3,)), ((), (2,))]
+)
+def test_inner(a: Any, b: Any) -> None:
+    x, y = _draw(*a), _draw(*b, seed=1)
+    found = cr.tensor(x).inner(cr.tensor(y))
+    np.testing.assert_allclose(found.numpy(), np.inner(x, y), rtol=1e-12)
+    assert found.shape == np.inner(x, y).shape
+    assert gradcheck(cr.inner, (_leaf(*a), _leaf(*b)))
+    with pytest.raises(ValueError, match=r"inner: .*\(2,\) and \(3,\)"):
+        cr.inner(cr.ones(2), cr.ones(3))
+
+
+def test_conjugate_transpose_and_device() -> None:
+    x = cr.tensor(_draw(2, 3))
+    np.testing.assert_array_equal(x.H.numpy(), x.numpy().T)
+    assert x.H.data_ptr() == x.data_ptr()
+    with pytest.raises(ValueError, match=r"H: expected a matrix \(got shape \(2,\)\)"):
+        _ = cr.ones(2).H
+    assert (x.is_cpu, x.is_cuda, x.get_device()) == (True, False, -1)
+
+
+@pytest.mark.parametrize(
     ("a", "b"), [((2, 3), (4, 2)), ((3,), (2,)), ((2,), (2, 3)), ((2, 2, 2), (3,)), ((), (2,))]
 )
 def test_kron(a: Any, b: Any) -> None:

@@ -126,6 +126,21 @@ def test_logcumsumexp_of_extremes() -> None:
         cr.tensor([1]).logcumsumexp(0)
 
 
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_one_sided_clamps(dtype: str) -> None:
+    x = np.array([-3, 0, 3]).astype(dtype)
+    bound = np.array([-4, 1, 2]).astype(dtype)
+    for limit, theirs in ((1, 1), (cr.tensor(bound), bound)):
+        for name, reference in (("clamp_min", np.maximum), ("clamp_max", np.minimum)):
+            t = cr.tensor(x)
+            found = getattr(t, name)(limit)
+            assert found.dtype == t.dtype
+            np.testing.assert_array_equal(found.numpy(), reference(x, theirs))
+            assert getattr(t, name + "_")(limit) is t
+            assert cr.equal(t, found)
+    assert gradcheck(lambda a, b: cr.clamp_min(a, b), (_leaf(4), _leaf(4, seed=1)))
+
+
 def test_sinc() -> None:
     x = np.array([0.0, 1e-9, 1e-3, 0.0159, 0.016, 0.5, 1.0, -2.5])
     np.testing.assert_allclose(cr.tensor(x).sinc().numpy(), np.sinc(x), rtol=1e-14, atol=1e-16)

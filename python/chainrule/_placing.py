@@ -10,15 +10,15 @@ from ._arrays import dimension, in_place, tensor_of, view_of
 from ._core import Tensor
 
 __all__ = [
-    "atleast_2d", "atleast_3d", "column_stack", "diag_embed", "dsplit", "dstack", "hsplit",
-    "index_copy", "index_fill", "put", "repeat_interleave", "rot90", "scatter_reduce", "take",
-    "take_along_dim", "tril_indices", "triu_indices", "vsplit",
+    "atleast_2d", "atleast_3d", "column_stack", "diag_embed", "dsplit", "dstack", "fliplr",
+    "flipud", "hsplit", "index_copy", "index_fill", "put", "repeat_interleave", "rot90",
+    "scatter_reduce", "take", "take_along_dim", "tril_indices", "triu_indices", "vsplit",
 ]  # fmt: skip
 
 METHODS = (
-    "diag_embed", "dsplit", "hsplit", "index_copy", "index_copy_", "index_fill", "index_fill_",
-    "put", "put_", "repeat_interleave", "rot90", "scatter_reduce", "scatter_reduce_", "take",
-    "take_along_dim", "tril_", "triu_", "vsplit",
+    "diag_embed", "dsplit", "fliplr", "flipud", "hsplit", "index_copy", "index_copy_", "index_fill",
+    "index_fill_", "put", "put_", "repeat_interleave", "rot90", "scatter_reduce",
+    "scatter_reduce_", "take", "take_along_dim", "tril_", "triu_", "vsplit",
 )  # fmt: skip
 
 # ---------------------------------------------------------------- taking and putting
@@ -383,6 +383,38 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     if turns == 2:
         return input.flip([first, second])
     return input.flip(second if turns == 1 else first).transpose(first, second)
+
+
+def flipud(input: Tensor) -> Tensor:
+    """Turn the order of the first dimension round.
+
+    Raises:
+        ValueError: for a 0-d tensor.
+
+    Example:
+        >>> cr.flipud(cr.tensor([[1, 2], [3, 4]]))
+        tensor([[3, 4],
+                [1, 2]])
+    """
+    if input.ndim < 1:
+        raise ValueError("flipud: needs at least 1 dimension (got shape ())")
+    return input.flip(0)
+
+
+def fliplr(input: Tensor) -> Tensor:
+    """Turn the order of the second dimension round.
+
+    Raises:
+        ValueError: for fewer than two dimensions.
+
+    Example:
+        >>> cr.fliplr(cr.tensor([[1, 2], [3, 4]]))
+        tensor([[2, 1],
+                [4, 3]])
+    """
+    if input.ndim < 2:
+        raise ValueError(f"fliplr: needs at least 2 dimensions (got shape {input.shape})")
+    return input.flip(1)
 
 
 def repeat_interleave(

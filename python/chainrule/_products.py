@@ -15,10 +15,10 @@ from ._core import Tensor
 
 __all__ = [
     "block_diag", "cartesian_prod", "cdist", "combinations", "corrcoef", "cov", "cross", "einsum",
-    "kron", "tensordot", "trace", "vander",
+    "inner", "kron", "tensordot", "trace", "vander",
 ]  # fmt: skip
 
-METHODS = ("corrcoef", "cov", "cross", "kron", "trace")
+METHODS = ("corrcoef", "cov", "cross", "inner", "kron", "trace")
 
 # ---------------------------------------------------------------- einsum
 
@@ -258,6 +258,25 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     outer = [x for size in a for x in (size, 1)], [x for size in b for x in (1, size)]
     product = input.reshape(outer[0]) * other.reshape(outer[1])
     return product.reshape([x * y for x, y in zip(a, b, strict=True)])
+
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sum products over the last dimension of both; of a number, its product with the other.
+
+    Raises:
+        ValueError: when the last sizes differ.
+
+    Example:
+        >>> cr.inner(cr.tensor([1, 2]), cr.tensor([[3, 4], [5, 6]]))
+        tensor([11, 17])
+    """
+    if input.ndim == 0 or other.ndim == 0:
+        return input * other
+    if input.shape[-1] != other.shape[-1]:
+        raise ValueError(
+            f"inner: the last sizes must be equal (got shapes {input.shape} and {other.shape})"
+        )
+    return tensordot(input, other, ([-1], [-1]))
 
 
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:

@@ -10,13 +10,15 @@ from ._arrays import dimension, in_place
 from ._core import Tensor
 
 __all__ = [
-    "aminmax", "count_nonzero", "diff", "float_power", "heaviside", "logcumsumexp", "logspace",
-    "nan_to_num", "nan_to_num_", "nanmean", "nansum", "sinc", "sinc_", "std_mean", "var_mean",
+    "aminmax", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "count_nonzero", "diff",
+    "float_power", "heaviside", "logcumsumexp", "logspace", "nan_to_num", "nan_to_num_", "nanmean",
+    "nansum", "sinc", "sinc_", "std_mean", "var_mean",
 ]  # fmt: skip
 
 METHODS = (
-    "aminmax", "count_nonzero", "diff", "float_power", "float_power_", "heaviside", "heaviside_",
-    "logcumsumexp", "nan_to_num", "nan_to_num_", "nanmean", "nansum", "sinc", "sinc_",
+    "aminmax", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "count_nonzero", "diff",
+    "float_power", "float_power_", "heaviside", "heaviside_", "logcumsumexp", "nan_to_num",
+    "nan_to_num_", "nanmean", "nansum", "sinc", "sinc_",
 )  # fmt: skip
 
 
@@ -233,6 +235,26 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 # ---------------------------------------------------------------- element by element
 
 
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """At least ``min``, a number or a tensor, element by element; see ``clamp``.
+
+    Example:
+        >>> cr.clamp_min(cr.tensor([-1.0, 2.0]), 0.5)
+        tensor([0.5000, 2.0000])
+    """
+    return input.clamp(min=min)
+
+
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """At most ``max``, a number or a tensor, element by element; see ``clamp``.
+
+    Example:
+        >>> cr.clamp_max(cr.tensor([-1.0, 2.0]), 0.5)
+        tensor([-1.0000,  0.5000])
+    """
+    return input.clamp(max=max)
+
+
 def sinc(input: Tensor) -> Tensor:
     """``sin(pi * input) / (pi * input)``, 1 at 0, element by element.
 
@@ -305,5 +327,6 @@ def logspace(
     return result.requires_grad_() if requires_grad else result
 
 
+clamp_min_, clamp_max_ = in_place(clamp_min), in_place(clamp_max)
 float_power_, heaviside_ = in_place(float_power), in_place(heaviside)
 nan_to_num_, sinc_ = in_place(nan_to_num), in_place(sinc)

@@ -265,6 +265,27 @@ class _TensorMethods:
         raise RuntimeError("cuda: chainrule computes on the CPU only; leave the tensor where it is")
 
     @property
+    def is_cpu(self: Any) -> bool:
+        """True: every tensor lives on the CPU."""
+        return True
+
+    @property
+    def is_cuda(self: Any) -> bool:
+        """False: no tensor lives on a GPU."""
+        return False
+
+    def get_device(self: Any) -> int:
+        """-1, which stands for the CPU."""
+        return -1
+
+    @property
+    def H(self: Any) -> Tensor:
+        """The matrix with rows and columns exchanged (a view)."""
+        if self.ndim != 2:
+            raise ValueError(f"H: expected a matrix (got shape {self.shape})")
+        return self.mT  # type: ignore[no-any-return]
+
+    @property
     def device(self: Any) -> str:
         """'cpu'."""
         return "cpu"
