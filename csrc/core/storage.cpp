@@ -71,12 +71,15 @@ struct SharedCache {
 
 SharedCache& shared_cache() {
   static SharedCache* cache = new SharedCache;  // never destroyed: tensors may outlive statics
-  // A fork waits for the lock, so that the child does not inherit one held by a thread it lacks.
-  static const int registered = pthread_atfork(
-      [] { cache->mutex.lock(); }, [] { cache->mutex.unlock(); }, [] { cache->mutex.unlock(); });
-  (void)registered;
   return *cache;
 }
+
+// A fork waits for the lock, so that the child does not inherit one held by a thread it lacks. At
+// load: a fork could meet a later initialisation half-way.
+[[maybe_unused]] const int fork_handlers =
+    pthread_atfork([] { shared_cache().mutex.lock(); }, [] { shared_cache().mutex.unlock(); },
+                   [] { shared_cache().mutex.unlock(); });
+[[maybe_unused]] SharedCache& made_at_load = shared_cache();
 
 int large_class(size_t bytes, size_t* rounded) {
   const int log = 63 - __builtin_clzll(bytes - 1);

@@ -15,10 +15,8 @@
 namespace cr {
 namespace {
 
-void register_fork_handler() {
-  static const int registered = pthread_atfork(nullptr, nullptr, team_serial_after_fork);
-  (void)registered;
-}
+// At load: a fork could meet a later registration half-way.
+[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, team_serial_after_fork);
 
 }  // namespace
 
@@ -27,7 +25,6 @@ const char* team_backend() { return "openmp"; }
 // Always the whole team, whatever `items` is: libgomp ends and restarts threads whenever the size
 // of the team changes.
 void run_team(int threads, int64_t, void* context, void (*work)(void*, int)) {
-  register_fork_handler();
 #pragma omp parallel num_threads(threads)
   work(context, omp_get_thread_num());
 }

@@ -140,13 +140,14 @@ void forget_pool() {
   team_reset_after_fork();
 }
 
+// At load: a fork could meet a later registration half-way.
+[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, forget_pool);
+
 }  // namespace
 
 const char* team_backend() { return "pool"; }
 
 void run_team(int threads, int64_t items, void* context, void (*work)(void*, int)) {
-  static const int registered = pthread_atfork(nullptr, nullptr, forget_pool);
-  (void)registered;
   if (!pool) pool = new Pool;
   pool->run(threads, items, context, work);
 }
