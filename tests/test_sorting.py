@@ -205,6 +205,22 @@ def test_no_such_dimension(name: str) -> None:
         getattr(cr.ones(2, 3), name)(*arguments)
 
 
+def test_lists_are_no_tensors() -> None:
+    lists: Any = [3, 1]
+    for call in (cr.sort, cr.mode, lambda x: cr.topk(x, 1), lambda x: cr.cummax(x, 0)):
+        with pytest.raises(TypeError, match=r"expected a Tensor \(got list\)"):
+            call(lists)
+
+
+def test_empty_lanes() -> None:
+    x = cr.ones(0, 3)
+    assert x.sort(1).values.shape == (0, 3)
+    assert x.topk(2).indices.shape == (0, 2)
+    assert x.median(1).values.shape == x.mode(1).values.shape == (0,)
+    assert x.quantile(cr.tensor([0.1, 0.2]), 1, True).shape == (2, 0, 1)
+    assert x.unique(dim=1).shape == (0, 1)
+
+
 # ---------------------------------------------------------------- distinct values
 
 

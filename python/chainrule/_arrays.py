@@ -25,6 +25,8 @@ def tensor_of(array: Any) -> Tensor:
 
 def dimension(name: str, input: Tensor, dim: int) -> int:
     """``dim`` counted from the front; a 0-d tensor counts as a vector of one element."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}: expected a Tensor (got {type(input).__name__})")
     rank = input.ndim or 1
     if not -rank <= dim < rank:
         raise IndexError(
