@@ -32,6 +32,10 @@ FAMILIES: dict[str, tuple[Callable[..., Tensor], tuple[tuple[int, ...], ...]]] =
         lambda x, *p: F.batch_norm(x, None, None, *p, training=True),
         ((2, 3, 18), (3,)),
     ),
+    "batch, vectors": (
+        lambda x, *p: F.batch_norm(x, None, None, *p, training=True),
+        ((7, 3), (3,)),
+    ),
     "instance": (lambda x, *p: F.instance_norm(x, None, None, *p), ((2, 3, 7), (3,))),
     "group": (lambda x, *p: F.group_norm(x, 2, *p), ((3, 4, 5), (4,))),
     "layer": (lambda x, *p: F.layer_norm(x, (3, 4), *p), ((5, 3, 4), (3, 4))),
@@ -111,6 +115,30 @@ def test_any_size(batch: int, groups: int, each: int, size: int, wide: bool) -> 
         np.testing.assert_allclose(got.numpy(), value, **close)
 
 
+@given(st.integers(2, 300), st.integers(1, 150), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_vectors_of_any_size(batch: int, channels: int, wide: bool) -> None:
+    """Batches without spatial dimensions: values and fused gradients."""
+    dtype = "float64" if wide else "float32"
+    arrays = [draw(*s, dtype=dtype) for s in ((batch, channels), (channels,), (channels,))]
+    x, w, b = (cr.tensor(a, requires_grad=True) for a in arrays)
+    out = F.batch_norm(x, None, None, w, b, training=True)
+    wide_x, wide_w, wide_b = (a.astype(np.float64) for a in arrays)
+    value = reference.batch_norm(wide_x, None, None, wide_w, wide_b, training=True)
+    close = {"rtol": 0, "atol": 1e-11 if wide else 1e-4}
+    np.testing.assert_allclose(out.detach().numpy(), value, **close)
+    g = draw(batch, channels, dtype=dtype, seed=1)
+    out.backward(cr.tensor(g))
+    normal = reference.batch_norm(wide_x, None, None, training=True)
+    scale = wide_w / np.sqrt(wide_x.var(0) + reference.EPS)
+    dx = scale * (g - g.mean(0, dtype=np.float64) - normal * (g * normal).mean(0))
+    # A small deviation magnifies the roundings.
+    close["atol"] *= (1 + np.abs(scale).max()) * np.sqrt(batch)
+    np.testing.assert_allclose(x.grad.numpy(), dx, **close)
+    np.testing.assert_allclose(w.grad.numpy(), (g * normal).sum(0), **close)
+    np.testing.assert_allclose(b.grad.numpy(), g.sum(0, dtype=np.float64), **close)
+
+
 @pytest.mark.parametrize("size", [100, 5000, 70001])
 def test_far_from_zero(size: int) -> None:
     """A mean of 10,000 deviations costs no more digits than its own rounding."""
@@ -121,6 +149,10 @@ def test_far_from_zero(size: int) -> None:
         (
             F.batch_norm(cr.tensor(x), None, None, training=True),
             reference.batch_norm(wide, None, None, training=True),
+        ),
+        (
+            F.batch_norm(cr.tensor(x[0].T.copy()), None, None, training=True),
+            reference.batch_norm(wide[0].T, None, None, training=True),
         ),
         (F.instance_norm(cr.tensor(x)), reference.instance_norm(wide)),
         (F.layer_norm(cr.tensor(x), (size,)), reference.layer_norm(wide, (size,))),

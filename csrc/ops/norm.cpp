@@ -68,6 +68,7 @@ struct Planes {
 
   int64_t channels() const { return groups * per_group; }
   int64_t count() const { return batch * channels(); }
+  bool columns() const { return across && per_group == 1 && size == 1 && batch > 0; }
   int64_t statistics() const { return across ? groups : batch * groups; }
   int64_t per_statistic() const { return across ? batch * per_group : per_group; }
   double elements() const { return static_cast<double>(per_statistic() * size); }
@@ -116,6 +117,17 @@ void over_statistics(const Planes& p, Measure&& measure, Combine&& combine, Appl
   every_plane([&](int64_t i) { apply(i, i % p.channels(), p.statistic(i)); });
 }
 
+// f(first, count) over the columns of (batch, groups), which are planes of one element.
+template <class F>
+void over_columns(const Planes& p, F&& f) {
+  constexpr int64_t kStrip = 64;
+  const double strip_ns = 10 * static_cast<double>(p.batch);
+  parallel((p.groups + kStrip - 1) / kStrip, grain_for(strip_ns),
+           [&](int64_t begin, int64_t end, int) {
+             f(begin * kStrip, std::min(end * kStrip, p.groups) - begin * kStrip);
+           });
+}
+
 template <class T>
 void plane_norm(Call& call) {
   const Planes p(call.in[0].shape(), call.attrs.i(0), call.attrs.b(1));
@@ -123,6 +135,13 @@ void plane_norm(Call& call) {
   const T *x = call.in[0].data<T>(), *weight = data_or_null<T>(call.in[1]),
           *bias = data_or_null<T>(call.in[2]);
   T *out = call.out[0].data<T>(), *mean = call.out[1].data<T>(), *var = call.out[2].data<T>();
+  if (p.columns()) {
+    over_columns(p, [&](int64_t j, int64_t width) {
+      kernels<T>().columns(x + j, weight ? weight + j : weight, bias ? bias + j : bias, p.batch,
+                           p.groups, width, eps, out + j, mean + j, var + j);
+    });
+    return;
+  }
   Carver carver(call.workspace);
   double* means = carver.take<double>(p.count());
   double* squares = carver.take<double>(p.count());
@@ -159,6 +178,13 @@ void plane_norm_grad(Call& call) {
           *weight = data_or_null<T>(call.in[2]), *mean = call.in[3].data<T>(),
           *var = call.in[4].data<T>();
   T *dx = call.out[0].data<T>(), *dweight = call.out[1].data<T>(), *dbias = call.out[2].data<T>();
+  if (p.columns()) {
+    over_columns(p, [&](int64_t j, int64_t width) {
+      kernels<T>().columns_grad(g + j, x + j, weight ? weight + j : weight, mean + j, var + j,
+                                p.batch, p.groups, width, eps, dx + j, dweight + j, dbias + j);
+    });
+    return;
+  }
   Carver carver(call.workspace);
   double* sums = carver.take<double>(2 * p.count());        // see grad_sums
   double* means = carver.take<double>(2 * p.statistics());  // of the sums times the weight
@@ -523,7 +549,7 @@ Tensor normalize_channels(const char* op, const TensorList& in, const Attrs& att
            "); expected more values, or evaluation by running statistics");
   // Short planes are gathered into one per channel.
   constexpr int64_t kShort = 16;
-  const bool gather = across && size < kShort && x.numel() > 0;
+  const bool gather = across && size > 1 && size < kShort && x.numel() > 0;
   Tensor planes = OP(reshape)(x, Dims{batch, channels, size});
   if (gather) {
     planes = OP(reshape)(OP(transpose)(planes, 0, 1), Dims{1, channels, batch * size});

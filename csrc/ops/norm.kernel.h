@@ -19,6 +19,13 @@ struct NormKernels {
   // dx = a * g + b * (x - mean) + c
   void (*grad_input)(const T* g, const T* x, int64_t n, T mean, T a, T b, T c, T* dx);
 
+  // Each column of (rows, stride) for itself, `width` of them; weight and bias may be null.
+  void (*columns)(const T* x, const T* weight, const T* bias, int64_t rows, int64_t stride,
+                  int64_t width, double eps, T* out, T* mean, T* var);
+  void (*columns_grad)(const T* g, const T* x, const T* weight, const T* mean, const T* var,
+                       int64_t rows, int64_t stride, int64_t width, double eps, T* dx, T* dweight,
+                       T* dbias);
+
   // weight and bias may be null. Not centered: the mean is taken to be zero.
   void (*rows)(const T* x, const T* weight, const T* bias, int64_t rows, int64_t n, double eps,
                bool centered, T* out, T* mean, T* var);
