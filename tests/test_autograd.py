@@ -629,3 +629,13 @@ def test_memory_comes_back() -> None:
         step()
     gc.collect()
     assert cr.memory_stats()["allocated"] == before
+
+
+def test_numbers_in_formulas_have_full_precision():
+    """1 - 0.1 and 1/3 - 1 were once taken in the default dtype, float32."""
+    x = cr.tensor([2.0], dtype=cr.float64, requires_grad=True)
+    (x ** (1 / 3)).backward()
+    assert x.grad.item() == pytest.approx((1 / 3) * 2 ** (1 / 3 - 1), rel=1e-15)
+    x = cr.tensor([2.0], dtype=cr.float64, requires_grad=True)
+    cr.lerp(x, cr.ones(1, dtype=cr.float64), 0.1).backward()
+    assert x.grad.item() == pytest.approx(0.9, rel=1e-15)

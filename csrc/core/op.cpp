@@ -372,12 +372,13 @@ void refresh_views(const TensorList& inputs) {
   }
 }
 
-// Casts to the compute dtype (taped like any op). Python numbers are converted directly.
+// Casts to the compute dtype (taped like any op). Python numbers are converted directly, also those
+// that have it: a formula that adds 1 to a weak one would round it to the default dtype.
 void cast_inputs(Call& call) {
   if (call.compute == DType::kUndefined) return;
   for (int i = call.cast_from; i < call.in.size(); ++i) {
     Tensor& input = call.in[i];
-    if (!input || input.dtype() == call.compute) continue;
+    if (!input || (input.dtype() == call.compute && !input.impl()->weak)) continue;
     if (input.impl()->weak) {
       input = is_floating(input.dtype()) ? Tensor::scalar(item_double(input), call.compute)
                                          : Tensor::scalar(item_int(input), call.compute);

@@ -126,7 +126,7 @@ LOSSES = [
     ("SoftMarginLoss", {}, 1, SIGNS),
     ("CosineEmbeddingLoss", {"margin": 0.2}, 2, SIGNS[:, 0]),
     ("TripletMarginLoss", {}, 3, None),
-    ("TripletMarginLoss", {"p": 1.0, "swap": True, "margin": 0.7}, 3, None),
+    ("TripletMarginLoss", {"p": 3.0, "swap": True, "margin": 0.7}, 3, None),
     ("CosineSimilarity", {}, 2, None),
     ("CosineSimilarity", {"dim": 0, "eps": 2.0}, 2, None),
     ("PairwiseDistance", {}, 2, None),
