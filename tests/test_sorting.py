@@ -57,6 +57,16 @@ def test_sort(shape: tuple[int, ...], dim: int, dtype: str, descending: bool) ->
         assert cr.equal(x.argsort(dim, descending), indices)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("descending", [False, True])
+def test_equal_elements_keep_their_order(dtype: str, descending: bool) -> None:
+    """In vectors so long that an unstable algorithm would mix them."""
+    array = _draw((2000,), dtype)
+    keys = -array.astype("float64") if descending else array
+    found = cr.tensor(array).sort(descending=descending).indices
+    np.testing.assert_array_equal(found.numpy(), np.argsort(keys, kind="stable"))
+
+
 def test_nan_is_the_largest() -> None:
     x = cr.tensor([2.0, NAN, 1.0, NAN])
     assert x.sort().indices.tolist() == [2, 0, 1, 3]
