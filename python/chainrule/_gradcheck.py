@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from chainrule.autograd import grad
 from numpy.typing import NDArray
 
 from chainrule import Tensor, tensor
+from chainrule.autograd import grad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 

@@ -30,7 +30,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "index": ("test_indexing.py", "test_get"),
     "index_put": ("test_indexing.py", "test_set"),
     "_logsumexp": ("opspec/reduce.py", "logsumexp"),
-    "_sum_squares": ("opspec/reduce.py", "norm"),
     "_cross_entropy": ("opspec/nn.py", "cross_entropy"),
     "_bce_with_logits": ("opspec/nn.py", "binary_cross_entropy_with_logits"),
     "_uniform": ("test_random.py", "test_uniform"),
