@@ -84,9 +84,10 @@ def test_one_gradient_alone(position: int) -> None:
         np.testing.assert_array_equal(alone[position].grad.numpy(), every[position].grad.numpy())
 
 
-def test_gradient_of_evaluation() -> None:
+@pytest.mark.parametrize("size", [5, 17])
+def test_gradient_of_evaluation(size: int) -> None:
     mean, var = cr.tensor(draw(3)), cr.tensor(np.abs(draw(3)) + 0.5)
-    args = (wanting(4, 3, 5), wanting(3, seed=1), wanting(3, seed=2))
+    args = (wanting(4, 3, size), wanting(3, seed=1), wanting(3, seed=2))
     assert gradcheck(lambda x, w, b: F.batch_norm(x, mean, var, w, b), args)
     assert gradgradcheck(lambda x, w, b: F.batch_norm(x, mean, var, w, b), args)
 
@@ -303,6 +304,18 @@ def test_state_dict() -> None:
 def test_shapes_are_checked(layer: nn.Module, shape: tuple[int, ...], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         layer(cr.zeros(*shape))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: F.batch_norm(cr.zeros(4, 0), None, None, training=True),
+        lambda: F.group_norm(cr.zeros(2, 0, 3), 1),
+    ],
+)
+def test_no_channels(call: Callable[[], Tensor]) -> None:
+    with pytest.raises(ValueError, match="_norm: no channels"):
+        call()
 
 
 def test_groups_are_checked() -> None:

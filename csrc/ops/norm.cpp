@@ -59,12 +59,13 @@ struct Planes {
   int64_t batch, groups, per_group, size;
   bool across;  // one mean and variance per group for the whole batch
 
-  Planes(const Dims& input, int64_t groups, bool across)
-      : batch(input[0]),
-        groups(groups),
-        per_group(input[1] / groups),
-        size(input[2]),
-        across(across) {}
+  Planes(const Dims& input, int64_t groups, bool across) : groups(groups), across(across) {
+    CR_CHECK_STATE(input.size() == 3 && groups > 0 && input[1] % groups == 0, "normalization of ",
+                   input, " in ", groups, " groups");
+    batch = input[0];
+    per_group = input[1] / groups;
+    size = input[2];
+  }
 
   int64_t channels() const { return groups * per_group; }
   int64_t count() const { return batch * channels(); }
@@ -461,6 +462,7 @@ void check_input(const char* op, const Tensor& x, double eps) {
 void check_channels(const char* op, const Tensor& x) {
   CR_CHECK(x.rank() >= 2, op, ": the input needs a batch and a channel dimension (got shape ",
            x.shape(), "); expected (N, C, ...)");
+  CR_CHECK(x.shape()[1] > 0, op, ": no channels (got input of shape ", x.shape(), ")");
 }
 
 void check_parameter(const char* op, const char* name, const Tensor& parameter, const Tensor& x,
@@ -487,6 +489,8 @@ int64_t product(const Dims& shape, int first, int last) {
   return n;
 }
 
+constexpr int64_t kShort = 16;  // planes of fewer elements are not worth a call each
+
 // By given statistics, as in evaluation.
 Tensor normalize_by(const char* op, const Tensor& x, const Tensor& mean, const Tensor& var,
                     const Tensor& weight, const Tensor& bias, double eps) {
@@ -500,9 +504,13 @@ Tensor normalize_by(const char* op, const Tensor& x, const Tensor& mean, const T
   if (weight) scale = scale * weight;
   const Tensor shift = bias ? OP(reshape)(bias, column) : bias;
   const Tensor center = OP(to)(mean, x.dtype());
-  return OP(reshape)(OP(_plane_affine)(OP(reshape)(x, planes), OP(reshape)(center, column),
-                                       OP(reshape)(scale, column), shift),
-                     shape);
+  const Tensor input = OP(reshape)(x, planes), middle = OP(reshape)(center, column);
+  scale = OP(reshape)(scale, column);
+  if (planes[2] >= kShort) {
+    return OP(reshape)(OP(_plane_affine)(input, middle, scale, shift), shape);
+  }
+  const Tensor out = (input - middle) * scale;
+  return OP(reshape)(shift ? out + shift : out, shape);
 }
 
 // running <- running + momentum * (mean of the values over the batch - running)
@@ -548,7 +556,6 @@ Tensor normalize_channels(const char* op, const TensorList& in, const Attrs& att
   CR_CHECK(count != 1, op, ": one value per channel has no variance (got input of shape ", shape,
            "); expected more values, or evaluation by running statistics");
   // Short planes are gathered into one per channel.
-  constexpr int64_t kShort = 16;
   const bool gather = across && size > 1 && size < kShort && x.numel() > 0;
   Tensor planes = OP(reshape)(x, Dims{batch, channels, size});
   if (gather) {

@@ -138,6 +138,8 @@ ROWS = (
         case(T((4, C, 9)), None, None, W, B, training=True),
         case(T((3, C, 17)), None, None, W, B, training=True),
         case(X, *RUNNING, W, B),
+        case(T((3, C, 17)), *RUNNING, W, B),
+        case(T((3, C, 17)), *RUNNING),
         case(T((2, C)), *RUNNING),
         grad=(True, False, False, True, True, False),
         big=case(T((9, 40, 31, 33)), None, None, T((40,)), T((40,)), training=True),
