@@ -77,6 +77,26 @@ def adagrad(
         t += 1
 
 
+def adadelta(p, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, maximize=False):
+    v = u = 0
+    while True:
+        g = start(p, (yield p), maximize, weight_decay)
+        v = rho * v + (1 - rho) * g * g
+        d = np.sqrt(u + eps) / np.sqrt(v + eps) * g
+        u = rho * u + (1 - rho) * d * d
+        p = p - lr * d
+
+
+def adamax(p, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, maximize=False):
+    m = u = t = 0
+    while True:
+        g = start(p, (yield p), maximize, weight_decay)
+        t += 1
+        m = betas[0] * m + (1 - betas[0]) * g
+        u = np.maximum(betas[1] * u, abs(g) + eps)
+        p = p - lr / (1 - betas[0] ** t) * m / u
+
+
 CASES = [
     (optim.SGD, sgd, {}),
     (optim.SGD, sgd, {"lr": 0.1, "weight_decay": 0.1}),
@@ -99,9 +119,16 @@ CASES = [
     (optim.Adagrad, adagrad, {}),
     (optim.Adagrad, adagrad, {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1}),
     (optim.Adagrad, adagrad, {"initial_accumulator_value": 0.5, "eps": 1e-3, "maximize": True}),
+    (optim.Adadelta, adadelta, {}),
+    (optim.Adadelta, adadelta, {"lr": 0.5, "rho": 0.7, "eps": 1e-3, "weight_decay": 0.1}),
+    (optim.Adadelta, adadelta, {"lr": 10.0, "maximize": True}),
+    (optim.Adamax, adamax, {}),
+    (optim.Adamax, adamax, {"lr": 0.1, "betas": (0.5, 0.9), "weight_decay": 0.1}),
+    (optim.Adamax, adamax, {"lr": 0.1, "eps": 0.1, "maximize": True}),
 ]
 IDS = [f"{make.__name__}-{'-'.join(map(str, options)) or 'defaults'}" for make, _, options in CASES]
 ALL = [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad]
+ALL += [optim.Adadelta, optim.Adamax]
 
 # One element, a partial vector, several vectors and a rest, and more than one thread's share.
 SHAPES = [(), (0,), (7,), (3, 11), (40001,)]

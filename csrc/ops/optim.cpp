@@ -224,5 +224,34 @@ const Row adagrad_row =
           });
         });
 
+// ---------------------------------------------------------------- Adadelta, Adamax
+
+const Row adadelta_row =
+    Row("_adadelta_step_(Tensor[] params, Tensor[] grads, Tensor[] state, Tensor[] steps, "
+        "float lr, float rho, float eps, float weight_decay, bool maximize) -> ()")
+        .doc("One step of Adadelta. State: mean squares of gradients and of updates.")
+        .mutates()
+        .infer([](Call& call) { check_lists(call, 2, true); })
+        .launch([](Call& call) {
+          const Attrs& a = call.attrs;
+          const AdadeltaStep step{{a.f(7), a.b(8)}, a.f(4), a.f(5), a.f(6)};
+          update_all<AdadeltaStep>(call, optim_table().adadelta, true,
+                                   [&](double) { return step; });
+        });
+
+const Row adamax_row =
+    Row("_adamax_step_(Tensor[] params, Tensor[] grads, Tensor[] state, Tensor[] steps, float lr, "
+        "float beta1, float beta2, float eps, float weight_decay, bool maximize) -> ()")
+        .doc("One step of Adamax. State: means, and decaying maxima of magnitudes.")
+        .mutates()
+        .infer([](Call& call) { check_lists(call, 2, true); })
+        .launch([](Call& call) {
+          const Attrs& a = call.attrs;
+          update_all<AdamaxStep>(call, optim_table().adamax, true, [&](double t) {
+            const double step_size = a.f(4) / (1 - std::pow(a.f(5), t));
+            return AdamaxStep{{a.f(8), a.b(9)}, a.f(5), a.f(6), a.f(7), step_size};
+          });
+        });
+
 }  // namespace
 }  // namespace cr

@@ -8,7 +8,8 @@
 //
 // Formulas as in torch.optim: SGD (Sutskever et al. 2013), Adam (Kingma and Ba 2014; Reddi et al.
 // 2018; Loshchilov and Hutter 2019), RMSprop (Hinton 2012; Graves 2013), Adagrad (Duchi et al.
-// 2011). Divisions by scalars became products with their reciprocals.
+// 2011), Adadelta (Zeiler 2012), Adamax (Kingma and Ba 2014). Divisions by scalars became products
+// with their reciprocals.
 #include "ops/optim.kernel.h"
 
 #include "simd/vec.h"
@@ -146,13 +147,42 @@ void adagrad(const StepRange& range, const AdagradStep& step) {
                });
 }
 
+template <class T>
+void adadelta(const StepRange& range, const AdadeltaStep& step) {
+  const Vec<T> rho = splat<T>(static_cast<T>(step.rho));
+  const Vec<T> gain = splat<T>(static_cast<T>(1 - step.rho));
+  const Vec<T> eps = splat<T>(static_cast<T>(step.eps));
+  const Vec<T> lr = splat<T>(static_cast<T>(step.lr));
+  update<T, 2>(range, step.gradient,
+               [&](Vec<T>& p, Vec<T> g, Vec<T>* s) __attribute__((always_inline)) {
+                 s[0] = rho * s[0] + gain * (g * g);
+                 const Vec<T> delta = sqrt(s[1] + eps) / sqrt(s[0] + eps) * g;
+                 s[1] = rho * s[1] + gain * (delta * delta);
+                 p -= lr * delta;
+               });
+}
+
+template <class T>
+void adamax(const StepRange& range, const AdamaxStep& step) {
+  const Vec<T> gain = splat<T>(static_cast<T>(1 - step.beta1));
+  const Vec<T> beta2 = splat<T>(static_cast<T>(step.beta2));
+  const Vec<T> eps = splat<T>(static_cast<T>(step.eps));
+  const Vec<T> size = splat<T>(static_cast<T>(step.step_size));
+  update<T, 2>(range, step.gradient,
+               [&](Vec<T>& p, Vec<T> g, Vec<T>* s) __attribute__((always_inline)) {
+                 s[0] += gain * (g - s[0]);
+                 s[1] = max_or_b(beta2 * s[1], abs(g) + eps);  // a NaN in g stays
+                 p -= size * s[0] / s[1];
+               });
+}
+
 }  // namespace
 
 extern const OptimTable optim_table;
-const OptimTable optim_table = {{sgd<float>, sgd<double>},
-                                {adam<float>, adam<double>},
-                                {rmsprop<float>, rmsprop<double>},
-                                {adagrad<float>, adagrad<double>}};
+const OptimTable optim_table = {
+    {sgd<float>, sgd<double>},           {adam<float>, adam<double>},
+    {rmsprop<float>, rmsprop<double>},   {adagrad<float>, adagrad<double>},
+    {adadelta<float>, adadelta<double>}, {adamax<float>, adamax<double>}};
 
 }  // namespace CR_ISA
 }  // namespace cr

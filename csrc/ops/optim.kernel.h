@@ -52,6 +52,17 @@ struct AdagradStep {  // state: sum of squares
   double step_size, eps;  // step_size = lr / (1 + (t - 1) lr_decay)
 };
 
+struct AdadeltaStep {  // state: mean square, mean squared update
+  StepGradient gradient;
+  double lr, rho, eps;
+};
+
+struct AdamaxStep {  // state: mean, decaying maximum
+  StepGradient gradient;
+  double beta1, beta2, eps;
+  double step_size;  // lr / (1 - beta1^t)
+};
+
 template <class Step>
 using StepKernel = void (*)(const StepRange& range, const Step& step);
 
@@ -61,6 +72,8 @@ struct OptimTable {
   StepKernel<AdamStep> adam[2];
   StepKernel<RmspropStep> rmsprop[2];
   StepKernel<AdagradStep> adagrad[2];
+  StepKernel<AdadeltaStep> adadelta[2];
+  StepKernel<AdamaxStep> adamax[2];
 };
 CR_KERNEL_TABLE(OptimTable, optim_table)
 

@@ -44,6 +44,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_adam_step_": ("test_optim.py", "Adam"),
     "_rmsprop_step_": ("test_optim.py", "RMSprop"),
     "_adagrad_step_": ("test_optim.py", "Adagrad"),
+    "_adadelta_step_": ("test_optim.py", "Adadelta"),
+    "_adamax_step_": ("test_optim.py", "Adamax"),
     # The rows that convolution and pooling and their gradients are made of.
     "_conv2d": ("test_conv.py", "test_gradients_of_the_family"),
     "_conv2d_input_grad": ("test_conv.py", "_conv2d_input_grad"),

@@ -117,6 +117,10 @@ OPTIMIZERS = [
     ("RMSprop", {"centered": True, "momentum": 0.9, "weight_decay": 0.1}),
     ("RMSprop", {"maximize": True}),
     ("Adagrad", {"lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.1}),
+    ("Adadelta", {"rho": 0.8, "weight_decay": 0.1}),
+    ("Adadelta", {"eps": 1e-3, "maximize": True}),
+    ("Adamax", {"betas": (0.8, 0.9), "weight_decay": 0.1}),
+    ("Adamax", {"eps": 1e-2, "maximize": True}),
 ]
 
 
