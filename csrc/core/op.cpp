@@ -430,15 +430,16 @@ void run(const OpDef& op, TensorList inputs, const Attrs& attrs, Tensor* out) {
   }
   refresh_views(inputs);
   Call call(op, inputs, attrs);
-  KernelScope scope;
-  with_name(call.name(), [&] { op.infer(call); });
-  cast_inputs(call);
   TensorList originals;
-  const bool replaced = call.contiguous && make_contiguous(call, originals);
-
+  bool replaced = false;
   if (op.view) {
+    with_name(call.name(), [&] { op.infer(call); });
     run_view(call);
   } else {
+    KernelScope scope;
+    with_name(call.name(), [&] { op.infer(call); });
+    cast_inputs(call);
+    replaced = call.contiguous && make_contiguous(call, originals);
     for (int k = 0; k < call.outputs; ++k) {
       call.out[k] = Tensor::empty(call.out_meta[k].shape, call.out_meta[k].dtype);
     }

@@ -5,6 +5,7 @@
 // follows from it. Every computation goes through `run`.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -230,11 +231,17 @@ const OpDef* find_op(const std::string& name);  // null when absent
 const OpDef& get_op(const char* name);          // throws when absent
 void finish_registration();                     // resolves kernels; called once at load
 
-// OP(mul)(a, b): the row by name, looked up once.
-#define OP(op_name)                                         \
-  ([]() -> const ::cr::OpDef& {                             \
-    static const ::cr::OpDef& def = ::cr::get_op(#op_name); \
-    return def;                                             \
+// OP(mul)(a, b): the row by name, looked up once. An atomic rather than a guarded static: a child
+// of fork() would wait for ever for a guard that another thread held.
+#define OP(op_name)                                                \
+  ([]() -> const ::cr::OpDef& {                                    \
+    static std::atomic<const ::cr::OpDef*> known{nullptr};         \
+    const ::cr::OpDef* op = known.load(std::memory_order_acquire); \
+    if (!op) {                                                     \
+      op = &::cr::get_op(#op_name);                                \
+      known.store(op, std::memory_order_release);                  \
+    }                                                              \
+    return *op;                                                    \
   }())
 
 // ---------------------------------------------------------------- the funnel

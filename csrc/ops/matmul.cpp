@@ -45,6 +45,10 @@ Dims expanded_strides(const Matrices& m, const Dims& batch) {
 // The problem of a batch of products into contiguous memory; `out` may be null while planning.
 Gemm gemm_of(const Tensor& a, const Tensor& b, const Matrices& left, const Matrices& right,
              const Dims& batch, void* out) {
+  Dims result = batch;
+  result.push_back(left.rows);
+  result.push_back(right.cols);
+  checked_numel(result);
   Gemm gemm(a.dtype(),
             {left.rows, right.cols, left.cols, a.data(), left.row_stride, left.col_stride, b.data(),
              right.row_stride, right.col_stride, out, right.cols, false, nullptr, nullptr});

@@ -112,13 +112,14 @@ void fold(const void* input, void* output, const ReduceShape& s) {
   for (int64_t row = s.row_begin; row < s.row_end; ++row) {
     const T* from = x + row * s.n * s.inner;
     if (s.inner == 1) {
-      Acc acc = Op::template start<Acc>(from[0]);
+      Acc acc = Op::template start<Acc>(s.n > 0 ? from[0] : T());
       for (int64_t i = 0; i < s.n; ++i) acc = Op::step(acc, from[i]);
       out[row] = acc;
       continue;
     }
     Acc* to = out + row * s.inner;
-    for (int64_t j = s.col_begin; j < s.col_end; ++j) to[j] = Op::template start<Acc>(from[j]);
+    for (int64_t j = s.col_begin; j < s.col_end; ++j)
+      to[j] = Op::template start<Acc>(s.n > 0 ? from[j] : T());
     for (int64_t i = 0; i < s.n; ++i) {
       const T* line = from + i * s.inner;
       for (int64_t j = s.col_begin; j < s.col_end; ++j) to[j] = Op::step(to[j], line[j]);
