@@ -36,7 +36,8 @@ int64_t int_from_object(PyObject* object, const char* what) {
                   tensor.dtype(), ")");
     return item_int(tensor);
   }
-  CR_CHECK_TYPE(PyIndex_Check(object), what, ": expected an int (got ", Py_TYPE(object)->tp_name, ")");
+  CR_CHECK_TYPE(PyIndex_Check(object), what, ": expected an int (got ", Py_TYPE(object)->tp_name,
+                ")");
   const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(object));
   if (!index) throw py::error_already_set();
   int overflow = 0;
@@ -90,8 +91,7 @@ Tensor operand_from_object(PyObject* object) {
 namespace {
 
 struct PyDType {
-  PyObject_HEAD
-  DType dtype;
+  PyObject_HEAD DType dtype;
 };
 
 PyTypeObject* dtype_type = nullptr;
@@ -102,10 +102,16 @@ DType dtype_of(PyObject* self) { return reinterpret_cast<PyDType*>(self)->dtype;
 PyObject* dtype_repr(PyObject* self) {
   return PyUnicode_FromFormat("chainrule.%s", name(dtype_of(self)));
 }
-PyObject* dtype_reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(name(dtype_of(self))); }
+PyObject* dtype_reduce(PyObject* self, PyObject*) {
+  return PyUnicode_FromString(name(dtype_of(self)));
+}
 PyObject* dtype_name(PyObject* self, void*) { return PyUnicode_FromString(name(dtype_of(self))); }
-PyObject* dtype_itemsize(PyObject* self, void*) { return PyLong_FromLongLong(itemsize(dtype_of(self))); }
-PyObject* dtype_is_floating(PyObject* self, void*) { return PyBool_FromLong(is_floating(dtype_of(self))); }
+PyObject* dtype_itemsize(PyObject* self, void*) {
+  return PyLong_FromLongLong(itemsize(dtype_of(self)));
+}
+PyObject* dtype_is_floating(PyObject* self, void*) {
+  return PyBool_FromLong(is_floating(dtype_of(self)));
+}
 PyObject* dtype_is_complex(PyObject*, void*) { Py_RETURN_FALSE; }
 PyObject* dtype_is_signed(PyObject* self, void*) {
   return PyBool_FromLong(dtype_of(self) != DType::kBool && dtype_of(self) != DType::kUInt8);
@@ -119,8 +125,8 @@ PyGetSetDef dtype_getset[] = {
     {"is_signed", dtype_is_signed, nullptr, "Whether it holds negative numbers.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
-PyMethodDef dtype_methods[] = {
-    {"__reduce__", dtype_reduce, METH_NOARGS, "Pickled by name."}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, "Pickled by name."},
+                               {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
 
@@ -138,7 +144,8 @@ DType dtype_from_object(PyObject* object) {
     dtype = dtype_from_name(py::cast<std::string>(numpy_dtype.attr("name")).c_str());
   } catch (py::error_already_set&) {
   }
-  CR_CHECK_TYPE(dtype != DType::kUndefined, "dtype: expected a chainrule dtype such as float32 (got ",
+  CR_CHECK_TYPE(dtype != DType::kUndefined,
+                "dtype: expected a chainrule dtype such as float32 (got ",
                 py::cast<std::string>(py::repr(py::handle(object))), ")");
   return dtype;
 }

@@ -108,8 +108,8 @@ struct ConvWeightTable {
 };
 CR_KERNEL_TABLE(ConvWeightTable, conv_weight_table)
 
-// Taps per block of the implicit GEMM: with tiles of two vectors a panel of inputs takes 24 KiB at 32
-// bytes a vector (L1), the weights of a block stay in L2. Best of 128, 192, 256 and 384.
+// Taps per block of the implicit GEMM: with tiles of two vectors a panel of inputs takes 24 KiB at
+// 32 bytes a vector (L1), the weights of a block stay in L2. Best of 128, 192, 256 and 384.
 constexpr int64_t kConvTapBlock = 384;
 
 }  // namespace cr
