@@ -15,7 +15,6 @@ void translate_exception() {
     if (error.kind() == ErrorKind::kType) type = PyExc_TypeError;
     if (error.kind() == ErrorKind::kIndex) type = PyExc_IndexError;
     if (error.kind() == ErrorKind::kRuntime) type = PyExc_RuntimeError;
-    if (error.kind() == ErrorKind::kNotImplemented) type = PyExc_NotImplementedError;
     PyErr_SetString(type, error.what());
   } catch (py::error_already_set& error) {
     error.restore();

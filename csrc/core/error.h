@@ -9,7 +9,7 @@
 
 namespace cr {
 
-enum class ErrorKind { kValue, kType, kIndex, kRuntime, kNotImplemented };
+enum class ErrorKind { kValue, kType, kIndex, kRuntime };
 
 // The one exception type of the core. The binding maps the kind to the Python exception.
 class Error : public std::runtime_error {

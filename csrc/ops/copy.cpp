@@ -185,18 +185,6 @@ Example:
           v.set(1, [&] { return OP(reshape)(OP(sum)(v.grad()), v.in_shape(1)); });
         });
 
-const Row zero_row =
-    Row("zero(Tensor input)")
-        .doc(R"(Zeros of the shape and dtype of ``input``.
-
-Example:
-    >>> cr.ones(2).zero_()
-    tensor([0., 0.])
-)")
-        .inplace()
-        .function_only()
-        .compose([](const TensorList& in, const Attrs&) { return OP(fill)(in[0], int64_t{0}); });
-
 #define CR_LIKE(name)                                                              \
   const Row name##_like_row =                                                      \
       Row(#name "_like(Tensor input, *, dtype? dtype=None)")                       \

@@ -340,10 +340,7 @@ Example:
             const int dim = x.rank() == 1 ? 0 : 1;
             check_weight("cross_entropy", weight, x.shape()[dim]);
             const Tensor log_probs = OP(log_softmax)(x, dim);
-            Tensor loss = soft_cross_entropy(log_probs, target, weight, dim, smoothing, reduction);
-            // torch's mean over probabilities divides by the batch, here all but the class
-            // dimension.
-            return loss;
+            return soft_cross_entropy(log_probs, target, weight, dim, smoothing, reduction);
           }
           const int dim = class_dim("cross_entropy", x, target);
           const int64_t classes = x.shape()[dim];

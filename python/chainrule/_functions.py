@@ -15,7 +15,7 @@ __all__ = [
     "broadcast_tensors", "broadcast_to", "chunk", "concat", "concatenate", "diag", "equal",
     "eye", "finfo", "hstack", "iinfo", "is_tensor", "isclose",
     "linspace", "max", "meshgrid", "min", "movedim", "numel", "result_type", "roll",
-    "split", "squeeze", "stack", "swapaxes", "tensor", "tensor_split", "tile", "tril", "triu",
+    "split", "stack", "swapaxes", "tensor", "tensor_split", "tile", "tril", "triu",
     "unbind",
     "unflatten", "vstack", "where",
 ]  # fmt: skip
@@ -439,17 +439,6 @@ def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
         (3, 2)
     """
     result: Tensor = _core.transpose(input, axis0, axis1)
-    return result
-
-
-def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
-    """Drop dimensions of size 1: all of them, or those given (a view).
-
-    Example:
-        >>> cr.zeros(1, 3, 1).squeeze(-1).shape
-        (1, 3)
-    """
-    result: Tensor = _core.squeeze(input, dim)
     return result
 
 

@@ -304,10 +304,6 @@ class _TensorMethods:
         """This tensor where ``condition`` holds, ``other`` elsewhere."""
         return _core.where(condition, self, other)
 
-    def view(self: Any, *shape: Any) -> Tensor:
-        """Another shape on the same memory; see chainrule.view."""
-        return _core.view(self, *shape)
-
     def view_as(self: Any, other: Tensor) -> Tensor:
         """View with the shape of another tensor."""
         return _core.view(self, other.shape)

@@ -10,7 +10,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "contiguous": ("test_tensor.py", "is_contiguous"),
     "copy": ("test_creation.py", "test_copy_in_place"),
     "fill": ("test_creation.py", "fill_"),
-    "zero": ("test_creation.py", "zero_"),
     "empty": ("test_creation.py", "cr.empty"),
     "zeros": ("test_creation.py", "cr.zeros"),
     "ones": ("test_creation.py", "cr.ones"),
