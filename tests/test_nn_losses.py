@@ -125,8 +125,8 @@ def test_losses_never_broadcast(name):
         for place in range(count):
             args = [cr.ones(4, 1) for _ in range(count)]
             args[place] = wrong
-            if name == "gaussian_nll_loss" and place == 2 and wrong.ndim == 1:
-                continue  # the variances may lack the last dimension
+            if name == "gaussian_nll_loss" and place == 2 and wrong.shape != (1, 4):
+                continue  # the variances may lack the last dimension, or have a single size 1
             with pytest.raises(ValueError, match=rf"{name}: .*\(got \("):
                 function(*args)
     args = [cr.ones(4, 1) for _ in range(count)]
@@ -156,6 +156,9 @@ def test_gaussian_variances():
     for var in (double(v), double(v[:, None]), double(np.repeat(v[:, None], 3, 1))):
         loss = F.gaussian_nll_loss(double(x), double(t), var, reduction="none")
         np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-13)
+    # One variance per column.
+    loss = F.gaussian_nll_loss(double(x), double(t), double(v[None, :3]), reduction="none")
+    np.testing.assert_allclose(loss.numpy(), (np.log(v[:3]) + (x - t) ** 2 / v[:3]) / 2, rtol=1e-13)
     loss = F.gaussian_nll_loss(double(x), double(t), 2.0, reduction="none")
     np.testing.assert_allclose(loss.numpy(), (np.log(2) + (x - t) ** 2 / 2) / 2, rtol=1e-13)
     # Below eps the variance counts as eps, and its gradient goes on.

@@ -1,4 +1,4 @@
-"""Losses and distances that are combinations of operations, and what all losses share."""
+"""Losses that are combinations of operations, element by element, and what all losses share."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import chainrule as cr
 from chainrule import Tensor, _core
 
 __all__ = [
-    "cosine_embedding_loss",
-    "cosine_similarity",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "gaussian_nll_loss",
-    "hinge_embedding_loss",
-    "margin_ranking_loss",
-    "pairwise_distance",
+    "huber_loss",
+    "kl_div",
     "poisson_nll_loss",
-    "soft_margin_loss",
-    "triplet_margin_loss",
+    "smooth_l1_loss",
 ]
 
 
@@ -78,6 +76,165 @@ def at_least(input: Tensor, limit: float) -> Tensor:
     return output
 
 
+def smooth_l1_loss(
+    input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
+) -> Tensor:
+    """Return the mean of :func:`l1_loss` with its corner rounded off.
+
+    ``d^2 / (2 beta)`` where ``d = |input - target| < beta``, ``d - beta / 2`` elsewhere.
+
+    Args:
+        input: any shape.
+        target: the same shape.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        beta: where the parabola meets the line; 0 gives :func:`l1_loss`.
+
+    Raises:
+        ValueError: the shapes differ, ``beta`` is negative, or an unknown reduction.
+
+    Example:
+        >>> F.smooth_l1_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
+        0.75
+    """
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta is at least 0 (got {beta})")
+    if beta == 0:
+        return _core.l1_loss(input, target, reduction=reduction)
+    check_shapes("smooth_l1_loss", input, target)
+    difference = input - target
+    distance = difference.abs()
+    loss = cr.where(distance < beta, difference.square() * (0.5 / beta), distance - 0.5 * beta)
+    return reduced("smooth_l1_loss", loss, reduction)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0
+) -> Tensor:
+    """Return the mean of a parabola that goes on as a line, so that outliers count less.
+
+    ``d^2 / 2`` where ``d = |input - target| < delta``, ``delta (d - delta / 2)`` elsewhere.
+
+    Args:
+        input: any shape.
+        target: the same shape.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        delta: where the parabola meets the line.
+
+    Raises:
+        ValueError: the shapes differ, ``delta`` is not positive, or an unknown reduction.
+
+    Example:
+        >>> F.huber_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
+        0.75
+    """
+    if delta <= 0:
+        raise ValueError(f"huber_loss: delta is above 0 (got {delta})")
+    check_shapes("huber_loss", input, target)
+    difference = input - target
+    distance = difference.abs()
+    loss = cr.where(distance < delta, difference.square() * 0.5, (distance - 0.5 * delta) * delta)
+    return reduced("huber_loss", loss, reduction)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """Return the mean of ``-(t log(x) + (1 - t) log(1 - x))``, logarithms at least -100.
+
+    Args:
+        input: any shape, values within [0, 1].
+        target: the same shape.
+        weight: a factor for every element, of a shape that expands to the input's.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: the shapes differ, the input leaves [0, 1], or an unknown reduction.
+
+    Example:
+        >>> F.binary_cross_entropy(cr.tensor([0.5]), cr.tensor([1.0]))
+        tensor(0.6931)
+    """
+    op = "binary_cross_entropy"
+    check_shapes(op, input, target)
+    if not bool(((input >= 0) & (input <= 1)).all()):
+        raise ValueError(
+            f"{op}: the input leaves the range between 0 and 1; expected probabilities; for "
+            "scores use binary_cross_entropy_with_logits"
+        )
+    # The gradient of each logarithm is bounded by 1e12, so that 0 and 1 give finite gradients.
+    loss = -(target * _core._bounded_log(input) + (1 - target) * _core._bounded_log(1 - input))
+    loss = weighted(op, loss, weight)
+    return reduced(op, loss, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Return the binary cross entropy of ``sigmoid(input)``, without overflow.
+
+    Args:
+        input: any shape: scores before the sigmoid.
+        target: the same shape.
+        weight: a factor for every element, of a shape that expands to the input's.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        pos_weight: a factor for the positive part, of a shape that expands to the input's.
+
+    Raises:
+        ValueError: the shapes differ, a weight does not expand, or an unknown reduction.
+
+    Example:
+        >>> F.binary_cross_entropy_with_logits(cr.zeros(1), cr.tensor([1.0]))
+        tensor(0.6931)
+    """
+    op = "binary_cross_entropy_with_logits"
+    check_shapes(op, input, target)
+    if weight is None and pos_weight is None and reduction in REDUCTIONS:
+        return _core._bce_with_logits(input, target, reduction)
+    # With s = sigmoid(x): -w t log(s) - (1 - t) log(1 - s) where log(1 - s) = log(s) - x.
+    positive = _core.log_sigmoid(input)
+    if pos_weight is not None:
+        positive = positive * (weighted(op, target, pos_weight) + (1 - target))
+    loss = (1 - target) * input - positive
+    return reduced(op, weighted(op, loss, weight), reduction)
+
+
+def kl_div(
+    input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
+) -> Tensor:
+    """Return the mean of ``target * (log(target) - input)``, the input being log-probabilities.
+
+    Args:
+        input: any shape.
+        target: the same shape.
+        reduction: ``"batchmean"`` (the sum over the first dimension's size, which is the
+            mathematical definition), ``"mean"``, ``"sum"`` or ``"none"``.
+        log_target: whether the target holds log-probabilities too.
+
+    Raises:
+        ValueError: the shapes differ, or an unknown reduction.
+
+    Example:
+        >>> p = cr.tensor([[0.25, 0.75]])
+        >>> F.kl_div(p.log(), p, reduction="batchmean").item()
+        0.0
+    """
+    check_shapes("kl_div", input, target)
+    if log_target:
+        loss = target.exp() * (target - input)
+    else:
+        # 0 log 0 is 0, and so is its gradient.
+        log = cr.where(target == 0, 1.0, target).log()
+        loss = cr.where(target == 0, 0.0, target * log) - target * input
+    if reduction == "batchmean":
+        return loss.sum() / (input.shape[0] if input.ndim else 1)
+    return reduced("kl_div", loss, reduction)
+
+
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -126,8 +283,8 @@ def gaussian_nll_loss(
     Args:
         input: any shape: the expected values.
         target: the same shape.
-        var: the variances: a number, or a tensor of the input's shape, of that shape with the
-            last size 1, or without the last dimension.
+        var: the variances: a number, or a tensor of the input's shape, of that shape with one
+            size 1, or without the last dimension.
         full: add the constant ``log(2 pi) / 2``.
         eps: the least variance; the gradient ignores this limit.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
@@ -147,226 +304,16 @@ def gaussian_nll_loss(
     if not isinstance(var, Tensor):
         var = cr.full_like(input, var)
     shape, given = tuple(input.shape), tuple(var.shape)
+    differ = [mine for mine, own in zip(given, shape, strict=False) if mine != own]
     if given == shape[:-1] and input.ndim:
         var = var.unsqueeze(-1)
-    elif given not in (shape, (*shape[:-1], 1)):
+    elif len(given) != len(shape) or differ not in ([], [1]):
         raise ValueError(
             f"{op}: var does not belong to the input (got {given} and {shape}); expected "
-            f"{shape}, {(*shape[:-1], 1)} or {shape[:-1]}"
+            f"{shape}, the same with one size 1, or {shape[:-1]}"
         )
     if bool((var < 0).any()):
         raise ValueError(f"{op}: var holds negative numbers; expected variances")
     var = at_least(var, eps)
     loss = (var.log() + (input - target).square() / var) * 0.5
     return reduced(op, loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
-
-
-def hinge_embedding_loss(
-    input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean"
-) -> Tensor:
-    """Return the mean of ``input`` where the target is 1, ``max(0, margin - input)`` where -1.
-
-    Args:
-        input: any shape: distances.
-        target: the same shape: 1 (similar) or -1 (not).
-        margin: how far apart the latter should be.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Raises:
-        ValueError: the shapes differ, or an unknown reduction.
-
-    Example:
-        >>> F.hinge_embedding_loss(cr.tensor([2.0, 0.5]), cr.tensor([1, -1])).item()
-        1.25
-    """
-    check_shapes("hinge_embedding_loss", input, target)
-    apart = cr.where(target == 1, 0.0, (margin - input).clamp(min=0.0))
-    loss = cr.where(target == -1, 0.0, input) + apart
-    return reduced("hinge_embedding_loss", loss, reduction)
-
-
-def margin_ranking_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0.0,
-    *,
-    reduction: str = "mean",
-) -> Tensor:
-    """Return the mean of ``max(0, margin - target * (input1 - input2))``.
-
-    Args:
-        input1: any shape.
-        input2: the same shape.
-        target: the same shape: 1 if ``input1`` should be the larger, -1 if ``input2``.
-        margin: by how much.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Raises:
-        ValueError: the shapes differ, or an unknown reduction.
-
-    Example:
-        >>> x, y = cr.tensor([1.0, 2.0]), cr.tensor([3.0, 1.0])
-        >>> F.margin_ranking_loss(x, y, cr.tensor([1, 1])).item()
-        1.0
-    """
-    check_shapes("margin_ranking_loss", input1, input2, ("input1", "input2"))
-    check_shapes("margin_ranking_loss", input1, target, ("input1", "target"))
-    loss = (margin - target * (input1 - input2)).clamp(min=0.0)
-    return reduced("margin_ranking_loss", loss, reduction)
-
-
-def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """Return the mean of ``log(1 + exp(-target * input))``, without overflow.
-
-    Args:
-        input: any shape.
-        target: the same shape: 1 or -1.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Raises:
-        ValueError: the shapes differ, or an unknown reduction.
-
-    Example:
-        >>> F.soft_margin_loss(cr.zeros(2), cr.tensor([1, -1]))
-        tensor(0.6931)
-    """
-    check_shapes("soft_margin_loss", input, target)
-    return reduced("soft_margin_loss", -_core.log_sigmoid(target * input), reduction)
-
-
-def cosine_embedding_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0.0,
-    *,
-    reduction: str = "mean",
-) -> Tensor:
-    """Return the mean of ``1 - cos`` where the target is 1, ``max(0, cos - margin)`` where -1.
-
-    Args:
-        input1: ``(N, D)`` or ``(D,)``.
-        input2: the same shape.
-        target: ``(N,)`` or ``()``: 1 (similar) or -1 (not).
-        margin: the cosine up to which vectors count as different.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Raises:
-        ValueError: shapes that do not belong together, or an unknown reduction.
-
-    Example:
-        >>> x, y = cr.tensor([[1.0, 0.0], [1.0, 0.0]]), cr.tensor([[0.0, 2.0], [3.0, 0.0]])
-        >>> F.cosine_embedding_loss(x, y, cr.tensor([1, 1])).item()
-        0.5
-    """
-    op = "cosine_embedding_loss"
-    check_shapes(op, input1, input2, ("input1", "input2"))
-    if input1.ndim not in (1, 2) or tuple(target.shape) != tuple(input1.shape)[:-1]:
-        raise ValueError(
-            f"{op}: the inputs have shape {tuple(input1.shape)} and the target "
-            f"{tuple(target.shape)}; expected (N, D) and (N,), or (D,) and ()"
-        )
-    squares = (input1.square().sum(-1) + 1e-12) * (input2.square().sum(-1) + 1e-12)
-    cosine = (input1 * input2).sum(-1) / squares.sqrt()
-    loss = cr.where(target == 1, 1.0 - cosine, 0.0)
-    loss = loss + cr.where(target == -1, (cosine - margin).clamp(min=0.0), 0.0)
-    return reduced(op, loss, reduction)
-
-
-def _check_pair(op: str, x1: Tensor, x2: Tensor) -> None:
-    sizes = zip(x1.shape, x2.shape, strict=False)
-    if x1.ndim != x2.ndim or any(a != b and 1 not in (a, b) for a, b in sizes):
-        raise ValueError(
-            f"{op}: x1 and x2 differ in shape (got {tuple(x1.shape)} and {tuple(x2.shape)}); "
-            "expected equal sizes, or 1, for every dimension"
-        )
-
-
-def pairwise_distance(
-    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
-) -> Tensor:
-    """Return the p-norm of ``x1 - x2 + eps`` along the last dimension.
-
-    Args:
-        x1: ``(*, D)``.
-        x2: as many dimensions; each of the same size, or 1, which is expanded.
-        p: the exponent of the norm.
-        eps: keeps the gradient finite where the vectors are equal.
-        keepdim: whether the last dimension stays, with size 1.
-
-    Raises:
-        ValueError: the shapes do not belong together.
-
-    Example:
-        >>> F.pairwise_distance(cr.tensor([[0.0, 0.0]]), cr.tensor([[3.0, 4.0]]))
-        tensor([5.0000])
-    """
-    _check_pair("pairwise_distance", x1, x2)
-    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
-
-
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """Return ``x1 . x2 / (max(|x1|, eps) max(|x2|, eps))`` along a dimension.
-
-    Args:
-        x1: any shape, floating dtype.
-        x2: as many dimensions; each of the same size, or 1, which is expanded.
-        dim: the dimension of the vectors.
-        eps: the least norm; the gradient ignores this limit.
-
-    Raises:
-        ValueError: the shapes do not belong together.
-
-    Example:
-        >>> F.cosine_similarity(cr.tensor([[1.0, 1.0]]), cr.tensor([[2.0, 0.0]]))
-        tensor([0.7071])
-    """
-    _check_pair("cosine_similarity", x1, x2)
-    a = x1 / at_least(x1.norm(2.0, dim, keepdim=True), eps)
-    b = x2 / at_least(x2.norm(2.0, dim, keepdim=True), eps)
-    return (a * b).sum(dim)
-
-
-def triplet_margin_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    margin: float = 1.0,
-    p: float = 2,
-    eps: float = 1e-6,
-    swap: bool = False,
-    *,
-    reduction: str = "mean",
-) -> Tensor:
-    """Return the mean of ``max(0, d(anchor, positive) - d(anchor, negative) + margin)``.
-
-    Args:
-        anchor: ``(N, D)`` or ``(D,)``.
-        positive: the same shape.
-        negative: the same shape.
-        margin: by how much the negative should be farther; above 0.
-        p: the exponent of the distance d, see :func:`pairwise_distance`.
-        eps: see :func:`pairwise_distance`.
-        swap: use ``d(positive, negative)`` where it is less than ``d(anchor, negative)``
-            (Balntas et al., 2016).
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Raises:
-        ValueError: the shapes differ, ``margin`` is not positive, or an unknown reduction.
-
-    Example:
-        >>> a, p, n = cr.zeros(1, 2), cr.tensor([[3.0, 4.0]]), cr.tensor([[0.0, 2.0]])
-        >>> F.triplet_margin_loss(a, p, n, eps=0.0).item()
-        4.0
-    """
-    op = "triplet_margin_loss"
-    check_shapes(op, anchor, positive, ("anchor", "positive"))
-    check_shapes(op, anchor, negative, ("anchor", "negative"))
-    if margin <= 0:
-        raise ValueError(f"{op}: margin is above 0 (got {margin})")
-    far = pairwise_distance(anchor, negative, p, eps)
-    if swap:
-        far = cr.minimum(far, pairwise_distance(positive, negative, p, eps))
-    loss = (pairwise_distance(anchor, positive, p, eps) - far + margin).clamp(min=0.0)
-    return reduced(op, loss, reduction)

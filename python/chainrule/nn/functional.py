@@ -56,19 +56,22 @@ from ._activations import (
     write_back,
 )
 from ._losses import (
-    REDUCTIONS,
-    check_shapes,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    gaussian_nll_loss,
+    huber_loss,
+    kl_div,
+    poisson_nll_loss,
+    smooth_l1_loss,
+)
+from ._margin_losses import (
     cosine_embedding_loss,
     cosine_similarity,
-    gaussian_nll_loss,
     hinge_embedding_loss,
     margin_ranking_loss,
     pairwise_distance,
-    poisson_nll_loss,
-    reduced,
     soft_margin_loss,
     triplet_margin_loss,
-    weighted,
 )
 from ._sparse import embedding, one_hot
 
@@ -538,165 +541,3 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
         tensor([[0.6000, 0.8000]])
     """
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
-
-
-# -------------------------------------------------------------------- losses
-
-
-def smooth_l1_loss(
-    input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
-) -> Tensor:
-    """Return the mean of :func:`l1_loss` with its corner rounded off.
-
-    ``d^2 / (2 beta)`` where ``d = |input - target| < beta``, ``d - beta / 2`` elsewhere.
-
-    Args:
-        input: any shape.
-        target: the same shape.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-        beta: where the parabola meets the line; 0 gives :func:`l1_loss`.
-
-    Raises:
-        ValueError: the shapes differ, ``beta`` is negative, or an unknown reduction.
-
-    Example:
-        >>> F.smooth_l1_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
-        0.75
-    """
-    if beta < 0:
-        raise ValueError(f"smooth_l1_loss: beta is at least 0 (got {beta})")
-    if beta == 0:
-        return l1_loss(input, target, reduction=reduction)
-    check_shapes("smooth_l1_loss", input, target)
-    difference = input - target
-    distance = difference.abs()
-    loss = cr.where(distance < beta, difference.square() * (0.5 / beta), distance - 0.5 * beta)
-    return reduced("smooth_l1_loss", loss, reduction)
-
-
-def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0
-) -> Tensor:
-    """Return the mean of a parabola that goes on as a line, so that outliers count less.
-
-    ``d^2 / 2`` where ``d = |input - target| < delta``, ``delta (d - delta / 2)`` elsewhere.
-
-    Args:
-        input: any shape.
-        target: the same shape.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-        delta: where the parabola meets the line.
-
-    Raises:
-        ValueError: the shapes differ, ``delta`` is not positive, or an unknown reduction.
-
-    Example:
-        >>> F.huber_loss(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 4.0])).item()
-        0.75
-    """
-    if delta <= 0:
-        raise ValueError(f"huber_loss: delta is above 0 (got {delta})")
-    check_shapes("huber_loss", input, target)
-    difference = input - target
-    distance = difference.abs()
-    loss = cr.where(distance < delta, difference.square() * 0.5, (distance - 0.5 * delta) * delta)
-    return reduced("huber_loss", loss, reduction)
-
-
-def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
-) -> Tensor:
-    """Return the mean of ``-(t log(x) + (1 - t) log(1 - x))``, logarithms at least -100.
-
-    Args:
-        input: any shape, values within [0, 1].
-        target: the same shape.
-        weight: a factor for every element, of a shape that expands to the input's.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Raises:
-        ValueError: the shapes differ, the input leaves [0, 1], or an unknown reduction.
-
-    Example:
-        >>> F.binary_cross_entropy(cr.tensor([0.5]), cr.tensor([1.0]))
-        tensor(0.6931)
-    """
-    op = "binary_cross_entropy"
-    check_shapes(op, input, target)
-    if not bool(((input >= 0) & (input <= 1)).all()):
-        raise ValueError(
-            f"{op}: the input leaves the range between 0 and 1; expected probabilities; for "
-            "scores use binary_cross_entropy_with_logits"
-        )
-    # The gradient of each logarithm is bounded by 1e12, so that 0 and 1 give finite gradients.
-    loss = -(target * _core._bounded_log(input) + (1 - target) * _core._bounded_log(1 - input))
-    loss = weighted(op, loss, weight)
-    return reduced(op, loss, reduction)
-
-
-def binary_cross_entropy_with_logits(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    *,
-    reduction: str = "mean",
-    pos_weight: Tensor | None = None,
-) -> Tensor:
-    """Return the binary cross entropy of ``sigmoid(input)``, without overflow.
-
-    Args:
-        input: any shape: scores before the sigmoid.
-        target: the same shape.
-        weight: a factor for every element, of a shape that expands to the input's.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-        pos_weight: a factor for the positive part, of a shape that expands to the input's.
-
-    Raises:
-        ValueError: the shapes differ, a weight does not expand, or an unknown reduction.
-
-    Example:
-        >>> F.binary_cross_entropy_with_logits(cr.zeros(1), cr.tensor([1.0]))
-        tensor(0.6931)
-    """
-    op = "binary_cross_entropy_with_logits"
-    check_shapes(op, input, target)
-    if weight is None and pos_weight is None and reduction in REDUCTIONS:
-        return _core._bce_with_logits(input, target, reduction)
-    # With s = sigmoid(x): -w t log(s) - (1 - t) log(1 - s) where log(1 - s) = log(s) - x.
-    positive = log_sigmoid(input)
-    if pos_weight is not None:
-        positive = positive * (weighted(op, target, pos_weight) + (1 - target))
-    loss = (1 - target) * input - positive
-    return reduced(op, weighted(op, loss, weight), reduction)
-
-
-def kl_div(
-    input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
-) -> Tensor:
-    """Return the mean of ``target * (log(target) - input)``, the input being log-probabilities.
-
-    Args:
-        input: any shape.
-        target: the same shape.
-        reduction: ``"batchmean"`` (the sum over the first dimension's size, which is the
-            mathematical definition), ``"mean"``, ``"sum"`` or ``"none"``.
-        log_target: whether the target holds log-probabilities too.
-
-    Raises:
-        ValueError: the shapes differ, or an unknown reduction.
-
-    Example:
-        >>> p = cr.tensor([[0.25, 0.75]])
-        >>> F.kl_div(p.log(), p, reduction="batchmean").item()
-        0.0
-    """
-    check_shapes("kl_div", input, target)
-    if log_target:
-        loss = target.exp() * (target - input)
-    else:
-        # 0 log 0 is 0, and so is its gradient.
-        log = cr.where(target > 0, target, 1.0).log()
-        loss = cr.where(target > 0, target * log, 0.0) - target * input
-    if reduction == "batchmean":
-        return loss.sum() / (input.shape[0] if input.ndim else 1)
-    return reduced("kl_div", loss, reduction)

@@ -375,7 +375,7 @@ class GaussianNLLLoss(Module[[Tensor, Tensor, "Tensor | float"], Tensor]):
 
     Shape:
         input and target of the same shape; var a number, or of that shape, of that shape with
-        the last size 1, or without the last dimension.
+        one size 1, or without the last dimension.
 
     Raises:
         ValueError: shapes that do not belong together, or a negative variance.
