@@ -340,6 +340,24 @@ def test_modes_as_decorators() -> None:
     assert off(off(x)).item() == 4.0
 
 
+@pytest.mark.parametrize("mode", [cr.no_grad, cr.enable_grad, cr.inference_mode])
+def test_a_mode_decorates_without_parentheses(mode: Any) -> None:
+    @mode
+    def enabled() -> bool:
+        return cr.is_grad_enabled()
+
+    with cr.set_grad_enabled(mode is not cr.enable_grad):
+        assert enabled() is (mode is cr.enable_grad)
+        assert cr.is_grad_enabled() is not enabled()
+
+
+def test_a_switch_refuses_arguments() -> None:
+    with pytest.raises(TypeError, match="takes no arguments but the function it decorates"):
+        cr.no_grad(1, 2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="takes no arguments but the function it decorates"):
+        cr.enable_grad(mode=True)  # type: ignore[call-arg]
+
+
 def test_a_mode_is_restored_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), cr.no_grad():
         _ = 1 / 0

@@ -241,6 +241,9 @@ def make_stub() -> str:
             lines.append(f"def {name}(*args: Any, **kwargs: Any) -> Any: ...")
         elif other and name not in ("Tensor", "dtype"):
             lines.append(f"class {name}:\n    def __getattr__(self, name: str) -> Any: ...")
+            if hasattr(member, "__enter__"):
+                lines.append("    def __enter__(self) -> None: ...")
+                lines.append("    def __exit__(self, *exception: object) -> None: ...")
     exported = ", ".join(repr(n) for n in sorted(_core.__all__))
     lines += ["", f"__all__ = [{exported}]", ""]
     return qualify("\n".join(lines))

@@ -166,6 +166,10 @@ void bind_autograd(py::module_& m) {
     py::gil_scoped_release release;
     return backward(roots, grads, inputs, {retain_graph, create_graph, accumulate});
   });
+  m.def("_backward_from", [](const Tensor& root) {  // the call a training step makes
+    py::gil_scoped_release release;
+    backward({root}, {Tensor()}, {}, {false, false, true});
+  });
   m.def("is_grad_enabled", &GradMode::enabled, "Whether operations are taped in this thread.");
   m.def("_set_grad_enabled", &GradMode::set);
   m.def("is_inference_mode_enabled", &GradMode::inference,

@@ -78,6 +78,13 @@ bool is_int(PyObject* object) {
 
 void push_dims(Attrs& attrs, const Dims& dims) { attrs.push_ints(dims.begin(), dims.end()); }
 
+// How an argument is called in an error message. Made on the way to an error only.
+struct ArgumentLabel {
+  const OpFunction& function;
+  const Arg& arg;
+  std::string text() const { return display_name(function) + ": argument '" + arg.name + "'"; }
+};
+
 void push_choice(const OpFunction& function, const Arg& arg, PyObject* value, Attrs& attrs) {
   if (value == Py_None) {  // torch spells some defaults None (rounding_mode)
     attrs.push_int(0);
@@ -133,32 +140,33 @@ void push_argument(const OpFunction& function, const Arg& arg, PyObject* value, 
     default: break;
   }
   if (value == Py_None && (arg.optional || arg.default_text == "None")) return attrs.push_none();
-  const auto context = [&] { return display_name(function) + ": argument '" + what + "'"; };
+  const ArgumentLabel label{function, arg};
   switch (arg.type) {
     case ArgType::kBool: {
-      CR_CHECK_TYPE(PyBool_Check(value) || PyLong_Check(value), context(), " must be a bool (got ",
-                    Py_TYPE(value)->tp_name, ")");
+      CR_CHECK_TYPE(PyBool_Check(value) || PyLong_Check(value), label.text(),
+                    " must be a bool (got ", Py_TYPE(value)->tp_name, ")");
       return attrs.push_bool(PyObject_IsTrue(value) == 1);
     }
-    case ArgType::kInt: return attrs.push_int(int_from_object(value, context().c_str()));
+    case ArgType::kInt: return attrs.push_int(int_from_object(value, label));
     case ArgType::kFloat: {
       if (PyFloat_CheckExact(value)) return attrs.push_float(PyFloat_AS_DOUBLE(value));
       if (PyLong_CheckExact(value)) return attrs.push_float(PyLong_AsDouble(value));
       const double number = PyFloat_AsDouble(value);
       if (number == -1 && PyErr_Occurred()) {
         PyErr_Clear();
-        fail(ErrorKind::kType, context(), " must be a number (got ", Py_TYPE(value)->tp_name, ")");
+        fail(ErrorKind::kType, label.text(), " must be a number (got ", Py_TYPE(value)->tp_name,
+             ")");
       }
       return attrs.push_float(number);
     }
     case ArgType::kInts: {
       if (is_int(value)) {
-        const int64_t number = int_from_object(value, context().c_str());
+        const int64_t number = int_from_object(value, label);
         return push_dims(attrs, Dims::filled(std::max(arg.length, 1), number));
       }
-      Dims dims = dims_from_object(value, context().c_str());
+      Dims dims = dims_from_object(value, label);
       if (arg.length > 1 && dims.size() == 1) dims = Dims::filled(arg.length, dims[0]);
-      CR_CHECK(arg.length == 0 || dims.size() == arg.length, context(), " needs ", arg.length,
+      CR_CHECK(arg.length == 0 || dims.size() == arg.length, label.text(), " needs ", arg.length,
                " values (got ", dims, ")");
       return push_dims(attrs, dims);
     }
@@ -206,8 +214,8 @@ PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
       if (arg.variadic && is_int(args[i])) {
         // f(x, 2, 3): the remaining positional arguments are the list.
         variadic_at = position;
-        const std::string what = display_name(function) + ": argument '" + arg.name + "'";
-        for (; i < given; ++i) variadic.push_back(int_from_object(args[i], what.c_str()));
+        const ArgumentLabel label{function, arg};
+        for (; i < given; ++i) variadic.push_back(int_from_object(args[i], label));
         break;
       }
       values[position] = args[i];

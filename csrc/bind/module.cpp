@@ -15,6 +15,7 @@ PYBIND11_MODULE(_core, m) {
   cr::make_dtype_type(m);
   cr::make_tensor_type(m);
   cr::make_op_functions(m);
+  cr::make_grad_switches(m);
   cr::bind_autograd(m);
   cr::bind_interop(m);
   cr::bind_runtime(m);

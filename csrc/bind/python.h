@@ -35,8 +35,37 @@ PyObject* dtype_object(DType dtype);        // borrowed
 DType dtype_from_object(PyObject* object);  // throws TypeError
 
 PyObject* dims_tuple(const Dims& dims);
+
+// A Python int that fits in 64 bits, the usual case; the functions below take everything else.
+inline bool plain_int(PyObject* object, int64_t* value) {
+  if (!PyLong_CheckExact(object)) return false;
+  int overflow = 0;
+  *value = PyLong_AsLongLongAndOverflow(object, &overflow);
+  return overflow == 0;
+}
 Dims dims_from_object(PyObject* object, const char* what);  // a sequence of ints
 int64_t int_from_object(PyObject* object, const char* what);
+
+// The same for a label whose text() costs an allocation: asked for only when needed.
+template <class Label>
+int64_t int_from_object(PyObject* object, const Label& label) {
+  int64_t value;
+  return plain_int(object, &value) ? value : int_from_object(object, label.text().c_str());
+}
+template <class Label>
+Dims dims_from_object(PyObject* object, const Label& label) {
+  if (PyTuple_CheckExact(object)) {
+    Dims dims;
+    const Py_ssize_t n = PyTuple_GET_SIZE(object);
+    Py_ssize_t i = 0;
+    for (int64_t value; i < n && i < kMaxRank && plain_int(PyTuple_GET_ITEM(object, i), &value);) {
+      dims.push_back(value);
+      ++i;
+    }
+    if (i == n) return dims;
+  }
+  return dims_from_object(object, label.text().c_str());
+}
 
 // A tensor, or a Python number as a weak 0-d tensor; undefined when it is neither.
 Tensor operand_from_object(PyObject* object);
@@ -67,6 +96,7 @@ int set_item(PyObject* self, PyObject* key, PyObject* value);
 void make_dtype_type(py::module_& m);
 void make_tensor_type(py::module_& m);
 void make_op_functions(py::module_& m);
+void make_grad_switches(py::module_& m);
 void bind_autograd(py::module_& m);
 void bind_interop(py::module_& m);
 void bind_runtime(py::module_& m);

@@ -97,10 +97,13 @@ Tensor operator_operand(PyObject* object) {
 
 PyObject* binary(const OpDef& op, PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
-    const Tensor x = operator_operand(a), y = operator_operand(b);
-    if (!x || !y) Py_RETURN_NOTIMPLEMENTED;
+    TensorList operands;
+    for (PyObject* object : {a, b}) {
+      operands.push_back(operator_operand(object));
+      if (!operands.back()) Py_RETURN_NOTIMPLEMENTED;
+    }
     Tensor out[kMaxOutputs];
-    run_from_python(op, {x, y}, default_attrs(op), out);
+    run_from_python(op, std::move(operands), default_attrs(op), out);
     return wrap(out[0]);
   });
 }

@@ -348,8 +348,8 @@ Tape tape;
 
 namespace {
 
-thread_local bool t_grad_enabled = true;
-thread_local bool t_inference = false;
+__thread bool t_grad_enabled __attribute__((tls_model("initial-exec"))) = true;
+__thread bool t_inference __attribute__((tls_model("initial-exec"))) = false;
 
 struct Workspace {
   explicit Workspace(size_t bytes) : bytes(bytes), data(bytes ? allocate(bytes) : nullptr) {}

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 
 namespace cr {
 namespace {
@@ -37,7 +38,6 @@ int small_class(size_t bytes) {
 struct ThreadCache {
   FreeBlock* head[kSmallClasses] = {};
   int count[kSmallClasses] = {};
-  ~ThreadCache() { clear(); }
   void clear() {
     for (int i = 0; i < kSmallClasses; ++i) {
       while (FreeBlock* block = head[i]) {
@@ -49,12 +49,26 @@ struct ThreadCache {
   }
 };
 
-// Trivially destructible flag: blocks freed while a thread dies go straight to the system.
-thread_local bool t_cache_dead = false;
-struct ThreadCacheHolder : ThreadCache {
-  ~ThreadCacheHolder() { t_cache_dead = true; }
-};
-thread_local ThreadCacheHolder t_cache;
+// This thread's cache, made at its first use. Null also while the thread dies: its last blocks go
+// straight to the system. Initial-exec: one load instead of a call.
+__thread ThreadCache* t_cache __attribute__((tls_model("initial-exec"))) = nullptr;
+
+ThreadCache* make_thread_cache() {
+  static thread_local bool dead = false;
+  struct Owner {
+    ~Owner() {
+      t_cache->clear();
+      delete std::exchange(t_cache, nullptr);
+      dead = true;
+    }
+  };
+  if (dead) return nullptr;
+  static thread_local Owner owner;
+  (void)owner;
+  return t_cache = new ThreadCache;
+}
+
+ThreadCache* thread_cache() { return t_cache ? t_cache : make_thread_cache(); }
 
 // Large blocks: four classes per power of two, shared by all threads.
 struct SharedCache {
@@ -101,10 +115,10 @@ void count_allocated(int64_t bytes) {
 void* allocate(size_t bytes) {
   if (bytes <= kSmallLimit) {
     const int size_class = small_class(bytes);
-    if (!t_cache_dead) {
-      if (FreeBlock* block = t_cache.head[size_class]) {
-        t_cache.head[size_class] = block->next;
-        --t_cache.count[size_class];
+    if (ThreadCache* cache = thread_cache()) {
+      if (FreeBlock* block = cache->head[size_class]) {
+        cache->head[size_class] = block->next;
+        --cache->count[size_class];
         return block;
       }
     }
@@ -140,13 +154,14 @@ void deallocate(void* p, size_t bytes) {
   FreeBlock* block = static_cast<FreeBlock*>(p);
   if (bytes <= kSmallLimit) {
     const int size_class = small_class(bytes);
-    if (t_cache_dead || t_cache.count[size_class] >= kSmallKeep) {
+    ThreadCache* cache = thread_cache();
+    if (!cache || cache->count[size_class] >= kSmallKeep) {
       std::free(p);
       return;
     }
-    block->next = t_cache.head[size_class];
-    t_cache.head[size_class] = block;
-    ++t_cache.count[size_class];
+    block->next = cache->head[size_class];
+    cache->head[size_class] = block;
+    ++cache->count[size_class];
     return;
   }
   size_t rounded;
@@ -174,7 +189,7 @@ MemoryStats memory_stats() {
 void reset_peak_memory() { g_peak.store(g_allocated.load()); }
 
 void empty_cache() {
-  if (!t_cache_dead) t_cache.clear();
+  if (t_cache) t_cache->clear();
   SharedCache& cache = shared_cache();
   std::lock_guard<std::mutex> lock(cache.mutex);
   for (FreeBlock*& head : cache.head) {

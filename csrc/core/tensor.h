@@ -30,6 +30,8 @@ struct ViewLink : RefCounted {
   Ref<TensorImpl> base;
   uint32_t seen = 0;
   static void destroy(ViewLink* link) { delete link; }
+  static void* operator new(size_t bytes) { return allocate(bytes); }
+  static void operator delete(void* p, size_t bytes) { deallocate(p, bytes); }
 };
 
 struct TensorImpl : RefCounted {

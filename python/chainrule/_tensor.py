@@ -61,7 +61,10 @@ class _TensorMethods:
             >>> x.grad
             tensor(6.)
         """
-        engine.backward(self, gradient, retain_graph, create_graph, inputs)
+        if gradient is None and inputs is None and not (retain_graph or create_graph):
+            _core._backward_from(self)
+        else:
+            engine.backward(self, gradient, retain_graph, create_graph, inputs)
 
     def requires_grad_(self: Any, requires_grad: bool = True) -> Tensor:
         """Set whether gradients are wanted; returns the tensor itself."""

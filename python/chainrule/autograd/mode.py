@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, TypeVar
 
-from .._core import _set_grad_enabled, _set_inference, is_grad_enabled, is_inference_mode_enabled
+from .._core import (
+    _EnableGrad,
+    _NoGrad,
+    _set_grad_enabled,
+    _set_inference,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Mode:
-    """A context manager that also decorates functions (a fresh one for every call)."""
+class _Decorator:
+    """What lets a context manager decorate functions (a fresh one for every call)."""
 
-    def _copy(self) -> _Mode:
+    __slots__ = ()
+
+    def _copy(self) -> Any:
         return type(self)()
-
-    def __enter__(self) -> None:
-        raise NotImplementedError
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        raise NotImplementedError
 
     def __call__(self, function: F) -> F:
         @functools.wraps(function)
@@ -38,7 +35,7 @@ class _Mode:
         return wrapped  # type: ignore[return-value]
 
 
-class set_grad_enabled(_Mode):
+class set_grad_enabled(_Decorator):
     """Turn the tape on or off, at once and until the end of the ``with`` block.
 
     Example:
@@ -53,7 +50,7 @@ class set_grad_enabled(_Mode):
         self._before = is_grad_enabled()
         _set_grad_enabled(self._mode)
 
-    def _copy(self) -> _Mode:
+    def _copy(self) -> set_grad_enabled:
         return set_grad_enabled(self._mode)
 
     def __call__(self, function: F) -> F:
@@ -67,22 +64,7 @@ class set_grad_enabled(_Mode):
         _set_grad_enabled(self._before)
 
 
-class _SwitchGrad(_Mode):
-    _on: bool
-
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        self = super().__new__(cls)
-        return self if function is None else self(function)  # @no_grad without parentheses
-
-    def __enter__(self) -> None:
-        self._before = is_grad_enabled()
-        _set_grad_enabled(self._on)
-
-    def __exit__(self, *_: object) -> None:
-        _set_grad_enabled(self._before)
-
-
-class no_grad(_SwitchGrad):
+class no_grad(_Decorator, _NoGrad):
     """Do not tape: results do not require a gradient.
 
     Example:
@@ -92,10 +74,10 @@ class no_grad(_SwitchGrad):
         False
     """
 
-    _on = False
+    __slots__ = ()
 
 
-class enable_grad(_SwitchGrad):
+class enable_grad(_Decorator, _EnableGrad):
     """Tape again inside a ``no_grad`` block.
 
     Example:
@@ -105,10 +87,10 @@ class enable_grad(_SwitchGrad):
         True
     """
 
-    _on = True
+    __slots__ = ()
 
 
-class inference_mode(_Mode):
+class inference_mode(_Decorator):
     """Like ``no_grad``, and what is made inside can never be taped later (it is cheaper).
 
     Example:
@@ -128,8 +110,8 @@ class inference_mode(_Mode):
     def __init__(self, mode: bool = True) -> None:
         self._mode = mode
 
-    def _copy(self) -> _Mode:
-        copied: _Mode = inference_mode(self._mode)
+    def _copy(self) -> inference_mode:
+        copied: inference_mode = inference_mode(self._mode)
         return copied
 
     def __enter__(self) -> None:
