@@ -3,7 +3,8 @@
 // Blocks see contiguous elements only. An operand that is contiguous in the order of iteration is
 // read in place; a broadcast scalar is spread once over a tile; anything else is gathered into a
 // tile of kTile elements that stays in L1. So each op has one vectorised path, and a broadcast or
-// strided operand costs one pass over L1 instead of a copy in memory.
+// strided operand costs one pass over L1 instead of a copy in memory. Transposed operands are
+// gathered by panels of kPanelRows rows, so that a cache line is used whole.
 #include "ops/pointwise.h"
 
 #include <cstring>
@@ -88,6 +89,8 @@ namespace {
 constexpr int64_t kTile = 1024;
 constexpr int kMaxOperands = 5;    // the output and up to four inputs
 constexpr int64_t kLongRow = 128;  // rows at least this long are walked one by one
+constexpr int64_t kSpread = 256;   // what one element of a column is spread over, and used again
+constexpr int64_t kPanelRows = 16, kPanelColumns = kTile / kPanelRows;
 
 enum class Layout : uint8_t { kFlat, kScalar, kStrided };
 
@@ -232,49 +235,168 @@ void run_flat(const Plan& plan, int64_t begin, int64_t end) {
   plan.block(plan.operand[0].data + begin * plan.operand[0].size, in, end - begin, plan.params);
 }
 
-void run_tiles(const Plan& plan, int64_t begin, int64_t end) {
-  alignas(64) char tiles[kMaxOperands][kTile * 8];
-  const void* in[kMaxOperands];
-  for (int i = 1; i < plan.operands; ++i) {
-    const Operand& x = plan.operand[i];
-    if (x.layout == Layout::kScalar) {
-      copy_elements(tiles[i], x.size, x.data, 0, std::min(kTile, end - begin), x.size);
-      in[i - 1] = tiles[i];
+// The inputs of a block at the cursor: addresses where memory will do, else filled tiles.
+class Tiles {
+ public:
+  Tiles(const Plan& plan, int64_t most) : plan_(plan) {
+    for (int i = 1; i < plan.operands; ++i) {
+      const Operand& x = plan.operand[i];
+      if (x.layout != Layout::kScalar) continue;
+      copy_elements(tile(i), x.size, x.data, 0, std::min(kTile, most), x.size);
+      in_[i - 1] = tile(i);
     }
   }
+
+  char* tile(int i) { return tiles_[i]; }
+  const void* const* inputs() const { return in_; }
+  void set(int i, const void* data) { in_[i - 1] = data; }
+
+  // n elements of a strided operand from the cursor on; `row` are left in its row.
+  void prepare(int i, const Cursor& at, int64_t n, int64_t row) {
+    const Operand& x = plan_.operand[i];
+    const int64_t stride = x.strides[plan_.rank - 1];
+    if (n > row || (stride != x.size && stride != 0)) {
+      gather(plan_, x, at, tile(i), n);
+      in_[i - 1] = tile(i);
+      spread_[i] = nullptr;
+      return;
+    }
+    const char* address = at.address(plan_, x);
+    in_[i - 1] = address;
+    if (stride != 0) return;
+    in_[i - 1] = tile(i);
+    if (spread_[i] == address && filled_[i] >= n) return;
+    spread_[i] = address;
+    filled_[i] = std::min(row, std::max(n, kSpread));
+    copy_elements(tile(i), x.size, address, 0, filled_[i], x.size);
+  }
+
+ private:
+  const Plan& plan_;
+  const void* in_[kMaxOperands];
+  const char* spread_[kMaxOperands] = {};  // the element an operand's tile is full of
+  int64_t filled_[kMaxOperands];
+  alignas(64) char tiles_[kMaxOperands][kTile * 8];
+};
+
+// Does a row of some input repeat one element?
+bool spreads(const Plan& plan) {
+  for (int i = 1; i < plan.operands; ++i) {
+    const Operand& x = plan.operand[i];
+    if (x.layout == Layout::kStrided && x.strides[plan.rank - 1] == 0) return true;
+  }
+  return false;
+}
+
+void run_tiles(const Plan& plan, int64_t begin, int64_t end) {
+  Tiles tiles(plan, end - begin);
   const bool by_row = plan.shape[plan.rank - 1] >= kLongRow;
+  const int64_t longest = by_row && spreads(plan) ? kSpread : kTile;
   Cursor at(plan, begin);
   while (begin < end) {
-    int64_t n = std::min(kTile, end - begin);
+    int64_t n = std::min(longest, end - begin);
     const int64_t row = at.row_left(plan);
     if (by_row) n = std::min(n, row);
     for (int i = 1; i < plan.operands; ++i) {
       const Operand& x = plan.operand[i];
-      if (x.layout == Layout::kFlat) {
-        in[i - 1] = x.data + begin * x.size;
-      } else if (x.layout == Layout::kStrided) {
-        if (n <= row && x.strides[plan.rank - 1] == x.size) {
-          in[i - 1] = at.address(plan, x);
-        } else {
-          gather(plan, x, at, tiles[i], n);
-          in[i - 1] = tiles[i];
-        }
-      }
+      if (x.layout == Layout::kFlat) tiles.set(i, x.data + begin * x.size);
+      if (x.layout == Layout::kStrided) tiles.prepare(i, at, n, row);
     }
     const Operand& out = plan.operand[0];
     if (out.layout == Layout::kFlat) {
-      plan.block(out.data + begin * out.size, in, n, plan.params);
+      plan.block(out.data + begin * out.size, tiles.inputs(), n, plan.params);
     } else if (n <= row && out.strides[plan.rank - 1] == out.size) {
-      plan.block(at.address(plan, out), in, n, plan.params);
+      plan.block(at.address(plan, out), tiles.inputs(), n, plan.params);
     } else {
-      plan.block(tiles[0], in, n, plan.params);
-      scatter(plan, out, at, tiles[0], n);
+      plan.block(tiles.tile(0), tiles.inputs(), n, plan.params);
+      scatter(plan, out, at, tiles.tile(0), n);
     }
     begin += n;
     for (int64_t left = n; left > 0;) {
       const int64_t run = std::min(left, at.row_left(plan));
       at.advance(plan, run);
       left -= run;
+    }
+  }
+}
+
+// ---------------------------------------------------------------- panels
+
+// Memory runs along the rows' dimension, not along a row.
+bool transposed(const Plan& plan, const Operand& x) {
+  const int64_t along = x.strides[plan.rank - 1];
+  return x.layout == Layout::kStrided && along != x.size && along != 0 &&
+         x.strides[plan.rank - 2] == x.size;
+}
+
+// Worth it for a transposed input and an output that is written row by row.
+bool wants_panels(const Plan& plan) {
+  if (plan.rank < 2 || plan.shape[plan.rank - 1] < kPanelColumns) return false;
+  if (plan.operand[0].strides[plan.rank - 1] != plan.operand[0].size) return false;
+  for (int i = 1; i < plan.operands; ++i) {
+    if (transposed(plan, plan.operand[i])) return true;
+  }
+  return false;
+}
+
+// tile[r][c] = from[c][r]; a column of `from` has its elements side by side.
+template <class T>
+void transpose_panel(char* tile, const char* from, int64_t column_stride, int64_t rows,
+                     int64_t columns) {
+  T* to = reinterpret_cast<T*>(tile);
+  for (int64_t c = 0; c < columns; ++c, from += column_stride) {
+    if (rows == kPanelRows) {
+      T line[kPanelRows];
+      std::memcpy(line, from, sizeof(line));
+      for (int64_t r = 0; r < kPanelRows; ++r) to[r * kPanelColumns + c] = line[r];
+    } else {
+      for (int64_t r = 0; r < rows; ++r) {
+        std::memcpy(to + r * kPanelColumns + c, from + r * sizeof(T), sizeof(T));
+      }
+    }
+  }
+}
+
+void transpose_elements(char* tile, const char* from, int64_t column_stride, int64_t rows,
+                        int64_t columns, int64_t size) {
+  switch (size) {
+    case 1: return transpose_panel<uint8_t>(tile, from, column_stride, rows, columns);
+    case 2: return transpose_panel<uint16_t>(tile, from, column_stride, rows, columns);
+    case 4: return transpose_panel<uint32_t>(tile, from, column_stride, rows, columns);
+    default: return transpose_panel<uint64_t>(tile, from, column_stride, rows, columns);
+  }
+}
+
+int64_t bands(const Plan& plan) {  // of kPanelRows rows, in one matrix
+  return (plan.shape[plan.rank - 2] + kPanelRows - 1) / kPanelRows;
+}
+
+void run_band(const Plan& plan, int64_t band) {
+  const int64_t height = plan.shape[plan.rank - 2], width = plan.shape[plan.rank - 1];
+  const int64_t first = band % bands(plan) * kPanelRows;
+  const int64_t rows = std::min(kPanelRows, height - first);
+  const int64_t start = (band / bands(plan) * height + first) * width;
+  Tiles tiles(plan, kPanelColumns);
+  for (int64_t c = 0; c < width; c += kPanelColumns) {
+    const int64_t columns = std::min(kPanelColumns, width - c);
+    Cursor at(plan, start + c);
+    for (int i = 1; i < plan.operands; ++i) {
+      const Operand& x = plan.operand[i];
+      if (!transposed(plan, x)) continue;
+      transpose_elements(tiles.tile(i), at.address(plan, x), x.strides[plan.rank - 1], rows,
+                         columns, x.size);
+    }
+    for (int64_t r = 0; r < rows; ++r, ++at.index[plan.rank - 2]) {
+      for (int i = 1; i < plan.operands; ++i) {
+        const Operand& x = plan.operand[i];
+        if (x.layout == Layout::kScalar) continue;
+        if (transposed(plan, x)) {
+          tiles.set(i, tiles.tile(i) + r * kPanelColumns * x.size);
+        } else {
+          tiles.prepare(i, at, columns, width - c);
+        }
+      }
+      plan.block(at.address(plan, plan.operand[0]), tiles.inputs(), columns, plan.params);
     }
   }
 }
@@ -316,6 +438,15 @@ void run_block(Block block, const Tensor& out, const TensorList& in, const doubl
   coalesce(plan);
   classify(plan);
   const bool flat = all_flat(plan);
+  if (wants_panels(plan)) {
+    const int64_t per_band = kPanelRows * plan.shape[plan.rank - 1];
+    const int64_t matrices = n / (plan.shape[plan.rank - 2] * plan.shape[plan.rank - 1]);
+    parallel(matrices * bands(plan), grain_for(ns_per_element * static_cast<double>(per_band)),
+             [&](int64_t begin, int64_t end, int) {
+               for (int64_t band = begin; band < end; ++band) run_band(plan, band);
+             });
+    return;
+  }
   const int64_t grain = std::max<int64_t>(1, grain_for(ns_per_element) / kTile) * kTile;
   parallel(n, grain, [&](int64_t begin, int64_t end, int) {
     flat ? run_flat(plan, begin, end) : run_tiles(plan, begin, end);

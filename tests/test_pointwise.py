@@ -1,0 +1,93 @@
+"""How elementwise calls walk memory: large operands of every layout against NumPy, bit for bit."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+# Rows longer and shorter than a panel or a spread element, several panels high, odd remainders.
+SHAPES = [(37, 300), (3, 35, 70), (2, 16, 1300), (5, 2, 130, 64), (1500, 3)]
+DTYPES = ["uint8", "int16", "float32", "float64"]
+
+
+def _sides(shape: tuple[int, ...], dtype: str) -> dict[str, Any]:
+    """Arrays that broadcast to the shape, each laid out in its own way."""
+    rng = np.random.default_rng(len(shape))
+
+    def numbers(*size: int) -> Any:
+        return rng.integers(0, 100, size).astype(dtype)
+
+    *outer, rows, columns = shape
+    return {
+        "rows": numbers(*shape),
+        "transposed": numbers(*outer, columns, rows).swapaxes(-1, -2),
+        "transposed matrix": numbers(columns, rows).T,
+        "column": numbers(*outer, rows, 1),
+        "shared column": numbers(rows, 1),
+        "row": numbers(columns),
+        "element": numbers(),
+        "every other": numbers(*outer, rows, 2 * columns)[..., ::2],
+        "reversed axes": numbers(*shape[::-1]).transpose(),
+    }
+
+
+def _tensor(array: Any) -> Any:
+    """A tensor with the array's strides."""
+    return cr.from_numpy(array) if array.ndim else cr.tensor(array)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_layouts_of_two_operands(shape: tuple[int, ...], dtype: str) -> None:
+    sides = _sides(shape, dtype)
+    for first, a in sides.items():
+        for second, b in sides.items():
+            got = (_tensor(a) * _tensor(b)).numpy()
+            np.testing.assert_array_equal(got, a * b, err_msg=f"{first} * {second}")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_layouts_of_three_operands(shape: tuple[int, ...]) -> None:
+    sides = _sides(shape, "float32")
+    condition = _sides(shape, "uint8")
+    for first, third in [("transposed", "column"), ("row", "reversed axes"), ("column", "rows")]:
+        for layout, c in condition.items():
+            a, b, mask = sides[first], sides[third], c > 50
+            got = cr.where(_tensor(mask), _tensor(a), _tensor(b)).numpy()
+            want = np.where(mask, a, b)
+            np.testing.assert_array_equal(got, want, err_msg=f"{layout}, {first}, {third}")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_layouts_of_the_target(shape: tuple[int, ...]) -> None:
+    for target, array in _sides(shape, "float32").items():
+        if array.shape != shape:
+            continue
+        for source, b in _sides(shape, "float32").items():
+            want = array + b
+            written = _tensor(array.copy(order="K"))
+            written += _tensor(b)
+            np.testing.assert_array_equal(written.numpy(), want, err_msg=f"{target} += {source}")
+
+
+def test_copies_of_transposed_memory() -> None:
+    x = np.arange(3 * 130 * 70, dtype=np.float32).reshape(3, 130, 70)
+    for axes in [(0, 2, 1), (2, 1, 0), (1, 2, 0)]:
+        view = x.transpose(axes)
+        np.testing.assert_array_equal(cr.from_numpy(x).permute(axes).contiguous().numpy(), view)
+        np.testing.assert_array_equal(cr.from_numpy(view).to(cr.int32).numpy(), view.astype("i4"))
+
+
+def test_same_bits_for_any_number_of_threads() -> None:
+    threads = cr.get_num_threads()
+    x, y = cr.randn(700, 900), cr.randn(900, 700)
+    try:
+        results = []
+        for n in (1, 2, 4):
+            cr.set_num_threads(n)
+            results.append((x * y.T + y[:1, :].T[:700] - x[:, :1]).numpy().tobytes())
+    finally:
+        cr.set_num_threads(threads)
+    assert results[0] == results[1] == results[2]
