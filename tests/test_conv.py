@@ -25,7 +25,8 @@ ALGORITHMS = [
     *((d, "reference") for d in DIRECTIONS),
 ]
 
-# input, weight, stride, padding (top, bottom, left, right), dilation, groups
+ONE = (1, 1, 1)
+# input, weight, stride, padding (before and after each dimension), dilation, groups
 GEOMETRY: dict[str, tuple[Any, ...]] = {
     "digits": ((5, 1, 8, 8), (32, 1, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
     "many channels": ((3, 40, 9, 7), (37, 40, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
@@ -45,6 +46,22 @@ GEOMETRY: dict[str, tuple[Any, ...]] = {
     "depthwise, two each, stride": ((2, 5, 9, 8), (10, 1, 3, 2), (2, 2), (1, 1, 0, 0), (1, 1), 5),
     "whole image": ((7, 3, 4, 5), (6, 3, 4, 5), (1, 1), (0, 0, 0, 0), (1, 1), 1),
     "one pixel": ((4, 3, 1, 1), (2, 3, 1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1),
+    "volume": ((2, 5, 6, 7, 5), (8, 5, 3, 3, 3), ONE, (1,) * 6, ONE, 1),
+    "volume, bands": ((1, 2, 3, 40, 31), (3, 2, 2, 3, 3), ONE, (0, 1, 1, 1, 1, 1), ONE, 1),
+    "volume, stride": ((3, 4, 7, 9, 8), (6, 4, 3, 2, 3), (2, 2, 1), (1, 1, 0, 0, 1, 1), ONE, 1),
+    "volume, stride and dilation": (
+        *((2, 3, 15, 9, 8), (4, 3, 4, 3, 2), (4, 2, 1), (3, 1, 2, 0, 0, 1), (2, 3, 2), 1),
+    ),
+    "volume, planes no window reaches": (
+        *((2, 2, 11, 6, 5), (3, 2, 2, 2, 2), (5, 1, 1), (0,) * 6, ONE, 1),
+    ),
+    "volume, many channels": ((2, 70, 3, 4, 5), (19, 70, 3, 3, 2), ONE, (1,) * 6, ONE, 1),
+    "volume, groups": ((2, 6, 4, 5, 6), (8, 3, 2, 2, 3), (1, 2, 1), (1,) * 6, ONE, 2),
+    "volume, depthwise": ((2, 5, 4, 6, 7), (5, 1, 3, 3, 3), (2, 1, 1), (1,) * 6, ONE, 5),
+    "volume, pointwise": ((2, 5, 3, 4, 6), (7, 5, 1, 1, 1), ONE, (0,) * 6, ONE, 1),
+    "volume, planes only": ((2, 5, 3, 4, 6), (7, 5, 1, 3, 3), ONE, (0, 0, 1, 1, 1, 1), ONE, 1),
+    "volume, depth only": ((2, 5, 6, 3, 4), (7, 5, 3, 1, 1), (2, 1, 1), (1, 1, 0, 0, 0, 0), ONE, 1),
+    "volume, rows only": ((2, 4, 5, 3, 6), (3, 4, 1, 1, 4), (1, 1, 2), (0, 0, 0, 0, 1, 2), ONE, 1),
 }
 
 
@@ -71,10 +88,10 @@ def run(direction: str, key: str, x: Any, w: Any, g: Any) -> cr.Tensor:
     x_shape, w_shape, *how = GEOMETRY[key]
     x, w, g = cr.tensor(x), cr.tensor(w), cr.tensor(g)
     if direction == "forward":
-        return _core._conv2d(x, w, None, *how)
+        return _core._conv(x, w, None, *how)
     if direction == "input_grad":
-        return _core._conv2d_input_grad(g, w, x_shape[2:], *how)
-    return _core._conv2d_weight_grad(x, g, w_shape[2:], *how)
+        return _core._conv_input_grad(g, w, None, x_shape[2:], *how)
+    return _core._conv_weight_grad(x, g, w_shape[2:], *how)
 
 
 def expected(direction: str, key: str, x: Any, w: Any, g: Any) -> tuple[Any, int]:
@@ -131,6 +148,9 @@ def test_every_algorithm(direction: str, name: str, dtype: str) -> None:
         ("pointwise, stride", "implicit_gemm", "implicit_gemm"),
         ("groups", "implicit_gemm", "implicit_gemm"),
         ("depthwise", "direct", "direct"),
+        ("volume", "implicit_gemm", "implicit_gemm"),
+        ("volume, depthwise", "direct", "direct"),
+        ("volume, pointwise", "pointwise", "pointwise"),
     ],
 )
 def test_choice(key: str, forward: str, input_grad: str) -> None:
@@ -212,6 +232,9 @@ SMALL = (
     "pointwise, groups",
     "groups",
     "depthwise, two each, stride",
+    "volume, stride",
+    "volume, planes no window reaches",
+    "volume, groups",
 )
 
 
@@ -222,9 +245,9 @@ def test_gradients_of_the_family(key: str, direction: str) -> None:
     x, w, g = (cr.tensor(a, requires_grad=True) for a in draw(key))
     x_shape, w_shape, *how = GEOMETRY[key]
     rows: dict[str, Any] = {
-        "forward": (lambda x, w: _core._conv2d(x, w, None, *how), (x, w)),
-        "input_grad": (lambda g, w: _core._conv2d_input_grad(g, w, x_shape[2:], *how), (g, w)),
-        "weight_grad": (lambda x, g: _core._conv2d_weight_grad(x, g, w_shape[2:], *how), (x, g)),
+        "forward": (lambda x, w: _core._conv(x, w, None, *how), (x, w)),
+        "input_grad": (lambda g, w: _core._conv_input_grad(g, w, None, x_shape[2:], *how), (g, w)),
+        "weight_grad": (lambda x, g: _core._conv_weight_grad(x, g, w_shape[2:], *how), (x, g)),
     }
     call, inputs = rows[direction]
     assert gradcheck(call, inputs, fast_mode=True)
@@ -342,7 +365,9 @@ def test_special_values_stay_where_they_are_seen(direction: str, name: str, valu
 # ---------------------------------------------------------------- threads and memory
 
 
-@pytest.mark.parametrize("key", ["digits", "many channels", "bands of a large image", "depthwise"])
+@pytest.mark.parametrize(
+    "key", ["digits", "many channels", "bands of a large image", "depthwise", "volume, stride"]
+)
 def test_same_bits_for_any_number_of_threads(key: str) -> None:
     x_shape, w_shape, *how = GEOMETRY[key]
     rng = np.random.default_rng(0)
@@ -352,7 +377,7 @@ def test_same_bits_for_any_number_of_threads(key: str) -> None:
     for threads in (1, 2, 4):
         cr.set_num_threads(threads)
         tx, tw = cr.tensor(x, requires_grad=True), cr.tensor(w, requires_grad=True)
-        out = F.conv2d(tx, tw, None, *how)
+        out = (F.conv2d if x.ndim == 4 else F.conv3d)(tx, tw, None, *how)
         (out * out).sum().backward()
         results.append([a.numpy().tobytes() for a in (out.detach(), tx.grad, tw.grad)])
     assert results[0] == results[1] == results[2]
@@ -367,9 +392,9 @@ def test_workspace_does_not_grow_with_the_batch() -> None:
         how = ((1, 1), (1, 1, 1, 1), (1, 1), 1)
         sizes = []
         for call in (
-            lambda: _core._conv2d(x, w, None, *how),
-            lambda: _core._conv2d_input_grad(g, w, (28, 28), *how),
-            lambda: _core._conv2d_weight_grad(x, g, (3, 3), *how),
+            lambda: _core._conv(x, w, None, *how),
+            lambda: _core._conv_input_grad(g, w, None, (28, 28), *how),
+            lambda: _core._conv_weight_grad(x, g, (3, 3), *how),
         ):
             before = cr.memory_stats()["allocated"]
             cr.reset_peak_memory()
@@ -437,9 +462,9 @@ def test_bad_gradients() -> None:
     """The gradient rows check their inputs too."""
     x, w, g = cr.ones(1, 1, 4, 4), cr.ones(1, 1, 2, 2), cr.ones(1, 1, 5, 5)
     how = ((1, 1), (0, 0, 0, 0), (1, 1), 1)
-    with pytest.raises(ValueError, match=r"conv2d_input_grad: .*\(1, 1, 5, 5\); expected .*3, 3"):
-        _core._conv2d_input_grad(g, w, (4, 4), *how)
-    with pytest.raises(ValueError, match=r"conv2d_weight_grad: .*\(1, 1, 5, 5\); expected .*3, 3"):
-        _core._conv2d_weight_grad(x, g, (2, 2), *how)
+    with pytest.raises(ValueError, match=r"conv_input_grad: .*\(1, 1, 5, 5\); expected .*3, 3"):
+        _core._conv_input_grad(g, w, None, (4, 4), *how)
+    with pytest.raises(ValueError, match=r"conv_weight_grad: .*\(1, 1, 5, 5\); expected .*3, 3"):
+        _core._conv_weight_grad(x, g, (2, 2), *how)
     with pytest.raises(ValueError, match="groups must be at least 1"):
-        _core._conv2d_weight_grad(x, g, (2, 2), *how[:3], 0)
+        _core._conv_weight_grad(x, g, (2, 2), *how[:3], 0)

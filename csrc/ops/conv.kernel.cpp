@@ -37,19 +37,34 @@ Unit unit_at(const Correlation& p, int64_t u) {
 }
 
 template <class T>
-const T* source_of(const Correlation& p, const T* source, int64_t image, int64_t group) {
-  return source + (image * p.groups + group) * p.channels * p.h.extent * p.w.extent;
-}
-
-template <class T>
 void fill_buffer(const Correlation& p, const Unit& unit, const T* source, const T* end, T* buffer) {
+  const DepthAxis& d = p.depth;
   const int64_t plane = p.h.extent * p.w.extent;
   for (int64_t i = 0; i < unit.images; ++i) {
-    const T* in = source_of(p, source, unit.image + i, unit.group);
-    for (int64_t c = 0; c < p.channels; ++c, in += plane, buffer += p.channel_size) {
-      split_image(buffer, in, end, p.h, p.w, unit.row, p.unit_rows + p.h.halo, p.pitch, T(0));
+    const int64_t example = (unit.image + i) / d.count, z = (unit.image + i) % d.count;
+    if (p.channels == 0) return;
+    const int64_t first = (example * p.groups + unit.group) * (p.channels / d.taps);
+    const T* volume = source + first * d.extent * plane;
+    for (int64_t c = 0; c < p.channels; c += d.taps, volume += d.extent * plane) {
+      for (int64_t k = 0; k < d.taps; ++k, buffer += p.channel_size) {
+        const int64_t depth = d.plane(z, k);
+        if (d.inside(depth)) {
+          split_image(buffer, volume + depth * plane, end, p.h, p.w, unit.row,
+                      p.unit_rows + p.h.halo, p.pitch, T(0));
+        } else {
+          fill_row(buffer, 0, p.channel_size, T(0));
+        }
+      }
     }
   }
+}
+
+// Where in the output an image's plane begins, for a row of all groups.
+int64_t out_offset(const Correlation& p, int64_t image, int64_t row) {
+  const DepthAxis& d = p.depth;
+  const int64_t channel = image / d.count * p.groups * p.rows + row;
+  const int64_t depth = d.out_start + image % d.count * d.out_step;
+  return (channel * d.out_extent + depth) * p.out_height * p.out_width;
 }
 
 template <class T>
@@ -158,11 +173,10 @@ void gather_panel(T* panel, const T* source, const T* end, const ConvTap* taps, 
 template <class T>
 void scatter_result(const Correlation& p, const Unit& unit, const ConvPhase& phase, int64_t rows,
                     const T* result, int64_t pitch, T* out) {
-  const int64_t plane = p.out_height * p.out_width;
   for (int64_t m = 0; m < p.rows; ++m) {
     const T* in = result + m * pitch;
     for (int64_t i = 0; i < unit.images; ++i) {
-      T* to = out + (((unit.image + i) * p.groups + unit.group) * p.rows + m) * plane +
+      T* to = out + out_offset(p, unit.image + i, unit.group * p.rows + m) +
               (phase.start_h + unit.row * p.out_step_h) * p.out_width + phase.start_w;
       for (int64_t y = 0; y < rows; ++y, in += phase.width) {
         T* line = to + y * p.out_step_h * p.out_width;
@@ -190,12 +204,12 @@ void implicit_gemm_phase(const Correlation& p, const Unit& unit, const ConvPhase
   pixels.count = unit.images * pixels.image_pixels;
 
   // A tile writes to the output itself when its pixels are neighbours there.
-  const int64_t plane = p.out_height * p.out_width;
   const bool whole = p.out_step_h == 1 && p.out_step_w == 1 &&
                      (unit.images == 1 || pixels.image_pixels % kCols == 0);
   const int64_t tiles = (pixels.count + kCols - 1) / kCols;
-  const int64_t result_pitch = whole ? plane : tiles * kCols;
-  T* first = out + (unit.image * p.groups + unit.group) * p.rows * plane + unit.row * p.out_width;
+  const int64_t channel = p.depth.out_extent * p.out_height * p.out_width;
+  const int64_t result_pitch = whole ? channel : tiles * kCols;
+  T* first = out + unit.row * p.out_width;
   const int64_t panels = panel_count(p.rows);
 
   // A phase no tap reaches still goes through once, with depth 0, to be written as zeros.
@@ -209,9 +223,10 @@ void implicit_gemm_phase(const Correlation& p, const Unit& unit, const ConvPhase
       Piece pieces[kCols];
       const int n = pixels.cut(begin, columns, kLanes<T>, pieces);
       gather_panel(panel, source, end, p.taps + phase.first_tap + k, depth, pieces, n);
-      T* c = whole ? first + begin / pixels.image_pixels * (p.groups * p.rows * plane) +
-                         begin % pixels.image_pixels
-                   : result + begin;
+      T* c = whole
+                 ? first + begin % pixels.image_pixels +
+                       out_offset(p, unit.image + begin / pixels.image_pixels, unit.group * p.rows)
+                 : result + begin;
       for (int64_t i = 0; i < panels; ++i) {
         const int64_t row = panel_begin(i, panels, p.rows);
         const int panel_rows = static_cast<int>(panel_begin(i + 1, panels, p.rows) - row);
@@ -235,7 +250,8 @@ void implicit_gemm(const Correlation& p, int64_t u, const T* source, const T* en
   T* result = buffer;
   const T* from = buffer;
   if (p.in_place) {
-    from = source_of(p, source, unit.image, unit.group) + unit.row * p.w.extent;
+    from = source + (unit.image * p.groups + unit.group) * p.channels * p.channel_size +
+           unit.row * p.w.extent;
   } else {
     const int64_t size = unit.images * p.channels * p.channel_size + kSplitSlack;
     fill_buffer(p, unit, source, end, buffer);
@@ -295,7 +311,7 @@ void direct(const Correlation& p, int64_t u, const T* source, const T* end, cons
     for (int64_t m = 0; m < p.rows; ++m) {
       const int64_t row = unit.group * p.rows + m;
       const T* w = weight + unit.group * p.group_weights + m * p.row_weights;
-      T* to = out + (one.image * p.groups * p.rows + row) * p.out_height * p.out_width;
+      T* to = out + out_offset(p, one.image, row);
       for (int64_t f = 0; f < p.phase_count; ++f) {
         const ConvPhase& phase = p.phases[f];
         const int64_t left = phase.height - unit.row;

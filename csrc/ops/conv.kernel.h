@@ -5,6 +5,10 @@
 // gradient, each with the taps that reach its pixels. The weight gradient is a matrix of dot
 // products over pixels. Work is cut into units that depend on the problem only; each worker owns
 // one workspace whose size is stated here and does not grow with the batch.
+//
+// Volumes are computed as planes: every output plane is an image, and every tap in depth is one
+// more channel of it, whose plane lies elsewhere in the same volume (DepthAxis). Nothing else
+// knows of the third axis, and the weights need not move.
 #pragma once
 
 #include "core/isa.h"
@@ -12,16 +16,36 @@
 
 namespace cr {
 
-// A convolution as the user states it (NCHW, checked).
+// A convolution as the user states it (NCDHW, checked); images have a depth of one.
 struct ConvShape {
-  int64_t batch, channels, height, width;
-  int64_t out_channels, kernel_h, kernel_w;
-  int64_t stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups;
-  int64_t out_height, out_width;
+  int64_t batch, channels, depth, height, width;
+  int64_t out_channels, kernel_d, kernel_h, kernel_w;
+  int64_t stride_d, stride_h, stride_w, pad_front, pad_top, pad_left;
+  int64_t dilation_d, dilation_h, dilation_w, groups;
+  int64_t out_depth, out_height, out_width;
 
   int64_t group_channels() const { return channels / groups; }
   int64_t group_rows() const { return out_channels / groups; }
-  int64_t kernel_size() const { return kernel_h * kernel_w; }
+  int64_t kernel_area() const { return kernel_h * kernel_w; }
+  int64_t kernel_size() const { return kernel_d * kernel_area(); }
+  int64_t input_plane() const { return height * width; }
+  int64_t out_plane() const { return out_height * out_width; }
+  int64_t input_size() const { return batch * channels * depth * input_plane(); }
+  int64_t out_size() const { return batch * out_channels * out_depth * out_plane(); }
+};
+
+// How images and channels of a computation are planes of volumes. Image n * count + i is output
+// plane out_start + i * out_step of example n; channel c * taps + k is what tap k in depth sees of
+// the source's channel c.
+struct DepthAxis {
+  int64_t extent;                  // planes of a source channel
+  int64_t taps;                    // none where no tap reaches the output planes
+  int64_t step, tap_step, origin;  // output plane i, tap k: plane i * step + k * tap_step + origin
+  int64_t count;                   // output planes computed,
+  int64_t out_extent, out_start, out_step;  // and which of all output planes they are
+
+  int64_t plane(int64_t i, int64_t tap) const { return i * step + tap * tap_step + origin; }
+  bool inside(int64_t plane) const { return plane >= 0 && plane < extent; }
 };
 
 // One term of a correlation: where its pixel is (from the output pixel's place in the buffer) and
@@ -39,9 +63,10 @@ struct ConvPhase {
 
 struct Correlation {
   int64_t images, groups, channels, rows;  // channels read and rows (output channels) per group
-  SplitAxis h, w;                          // of the source planes
-  bool in_place;                           // taps point into the source itself: no buffer
-  int64_t pitch, channel_size;             // buffer row, buffer of one channel
+  DepthAxis depth;
+  SplitAxis h, w;               // of the source planes
+  bool in_place;                // taps point into the source itself: no buffer
+  int64_t pitch, channel_size;  // buffer row, buffer of one channel
   int64_t out_height, out_width, out_step_h, out_step_w;
   int64_t row_weights, group_weights;  // distance of weights between rows and groups
   const ConvTap* taps;
@@ -54,6 +79,8 @@ struct Correlation {
 
 struct WeightGradient {
   ConvShape shape;
+  int64_t images, channels;  // channels per group; taps in depth count as channels
+  DepthAxis depth;
   SplitAxis h, w;
   int64_t pitch, channel_size;
   const ConvTap* taps;             // of one channel block
@@ -84,9 +111,9 @@ struct ConvKernels {
 
 template <class T>
 struct ConvWeightKernels {
-  // Unit u = (group, channel block, split) of partial[splits][out_channels][channels/groups * k].
+  // Unit u = (group, channel block, split) of partial[splits][out_channels][channels * area].
   // Workspace in elements:
-  //   pixels  (channel_block * kernel_size + group rows) * tile_pixels + kSplitSlack
+  //   pixels  (channel_block * kernel_area + group rows) * tile_pixels + kSplitSlack
   //   buffer  tile_images * channel_block * channel_size + kSplitSlack
   void (*weight_grad)(const WeightGradient&, int64_t unit, const T* input, const T* end,
                       const T* grad, const T* grad_end, T* partial, T* workspace);

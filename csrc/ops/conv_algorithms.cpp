@@ -60,12 +60,22 @@ void finish_buffer(Correlation& p, int64_t width) {
   }
 }
 
+DepthAxis forward_depth(const ConvShape& s) {
+  return {s.depth,     s.kernel_d, s.stride_d, s.dilation_d, -s.pad_front, s.out_depth,
+          s.out_depth, 0,          1};
+}
+
+// A plan computes the output in passes, each with a Correlation of its own.
 struct ForwardPlan {
-  static Correlation plan(const ConvShape& s, bool in_place) {
+  static int64_t passes(const ConvShape&) { return 1; }
+  static int64_t source_size(const ConvShape& s) { return s.input_size(); }
+
+  static Correlation plan(const ConvShape& s, bool in_place, int64_t) {
     Correlation p{};
-    p.images = s.batch;
+    p.depth = forward_depth(s);
+    p.images = s.batch * p.depth.count;
     p.groups = s.groups;
-    p.channels = s.group_channels();
+    p.channels = s.group_channels() * p.depth.taps;
     p.rows = s.group_rows();
     p.h = split_axis(s.height, s.kernel_h, s.stride_h, s.pad_top, s.dilation_h);
     p.w = split_axis(s.width, s.kernel_w, s.stride_w, s.pad_left, s.dilation_w);
@@ -73,7 +83,7 @@ struct ForwardPlan {
     p.out_height = s.out_height;
     p.out_width = s.out_width;
     p.out_step_h = p.out_step_w = 1;
-    p.row_weights = p.channels * s.kernel_size();
+    p.row_weights = p.channels * s.kernel_area();
     p.group_weights = p.rows * p.row_weights;
     p.packed_group = p.group_weights;
     p.phase_count = 1;
@@ -82,9 +92,8 @@ struct ForwardPlan {
     return p;
   }
 
-  static int64_t tap_count(const ConvShape& s) { return s.group_channels() * s.kernel_size(); }
-
-  static void tables(const ConvShape& s, const Correlation& p, ConvTap* taps, ConvPhase* phases) {
+  static void tables(const ConvShape& s, const Correlation& p, int64_t, ConvTap* taps,
+                     ConvPhase* phases) {
     const int64_t slot_size = (p.unit_rows + p.h.halo) * p.pitch;
     int64_t weight = 0;
     for (int64_t c = 0; c < p.channels; ++c) {
@@ -115,7 +124,11 @@ struct GradAxis {
   }
 };
 
+// One pass per phase in depth.
 struct InputGradPlan {
+  static GradAxis axis_d(const ConvShape& s) {
+    return {s.stride_d, s.pad_front, s.dilation_d, s.kernel_d, s.depth};
+  }
   static GradAxis axis_h(const ConvShape& s) {
     return {s.stride_h, s.pad_top, s.dilation_h, s.kernel_h, s.height};
   }
@@ -123,12 +136,39 @@ struct InputGradPlan {
     return {s.stride_w, s.pad_left, s.dilation_w, s.kernel_w, s.width};
   }
 
-  static Correlation plan(const ConvShape& s, bool in_place) {
+  static int64_t passes(const ConvShape& s) { return axis_d(s).phases(); }
+  static int64_t source_size(const ConvShape& s) { return s.out_size(); }
+
+  // Taps of one phase: `first`, `first` + `period`, ...
+  static int64_t first_tap(const GradAxis& axis, int64_t phase) {
+    int64_t tap = 0;
+    while (tap < axis.kernel && axis.phase(tap) != phase) ++tap;
+    return tap;
+  }
+  static int64_t period(const GradAxis& axis) {
+    return split_axis(1, 1, axis.stride, 0, axis.dilation).period();
+  }
+  static DepthAxis depth_axis(const ConvShape& s, int64_t phase) {
+    const GradAxis axis = axis_d(s);
+    const int64_t first = first_tap(axis, phase), step = period(axis);
+    return {s.out_depth,
+            ceil_div(axis.kernel - first, step),
+            1,
+            -step * axis.dilation / axis.stride,
+            axis.shift(first),
+            axis.pixels(phase),
+            s.depth,
+            phase,
+            s.stride_d};
+  }
+
+  static Correlation plan(const ConvShape& s, bool in_place, int64_t pass) {
     const GradAxis h = axis_h(s), w = axis_w(s);
     Correlation p{};
-    p.images = s.batch;
+    p.depth = depth_axis(s, pass);
+    p.images = s.batch * p.depth.count;
     p.groups = s.groups;
-    p.channels = s.group_rows();
+    p.channels = s.group_rows() * p.depth.taps;
     p.rows = s.group_channels();
     p.h = h.source(s.out_height);
     p.w = w.source(s.out_width);
@@ -139,29 +179,31 @@ struct InputGradPlan {
     p.out_step_w = s.stride_w;
     p.row_weights = s.kernel_size();
     p.group_weights = s.group_rows() * s.group_channels() * s.kernel_size();
-    p.packed_group = p.group_weights;
+    p.packed_group = p.rows * p.channels * s.kernel_area();
     p.phase_count = h.phases() * w.phases();
     cut_into_units(p, h.pixels(0), w.pixels(0));
     finish_buffer(p, w.pixels(0));
     return p;
   }
 
-  static int64_t tap_count(const ConvShape& s) { return s.group_rows() * s.kernel_size(); }
-
-  static void tables(const ConvShape& s, const Correlation& p, ConvTap* taps, ConvPhase* phases) {
-    const GradAxis h = axis_h(s), w = axis_w(s);
+  static void tables(const ConvShape& s, const Correlation& p, int64_t pass, ConvTap* taps,
+                     ConvPhase* phases) {
+    const GradAxis d = axis_d(s), h = axis_h(s), w = axis_w(s);
+    const int64_t first_d = first_tap(d, pass), period_d = period(d);
+    const int64_t row = s.group_channels() * s.kernel_size();
     int64_t count = 0;
     for (int64_t a = 0; a < h.phases(); ++a) {
       for (int64_t b = 0; b < w.phases(); ++b, ++phases) {
         const int64_t first = count;
-        for (int64_t o = 0; o < p.channels; ++o) {
+        for (int64_t c = 0; c < p.channels; ++c) {
+          const int64_t o = c / p.depth.taps, q = first_d + c % p.depth.taps * period_d;
           for (int64_t r = 0; r < s.kernel_h; ++r) {
             if (h.phase(r) != a) continue;
             for (int64_t t = 0; t < s.kernel_w; ++t) {
               if (w.phase(t) != b) continue;
-              taps[count++] = {o * p.channel_size + (h.shift(r) - p.h.origin) * p.pitch +
+              taps[count++] = {c * p.channel_size + (h.shift(r) - p.h.origin) * p.pitch +
                                    w.shift(t) - p.w.origin,
-                               o * s.group_channels() * s.kernel_size() + r * s.kernel_w + t};
+                               o * row + (q * s.kernel_h + r) * s.kernel_w + t};
             }
           }
         }
@@ -177,7 +219,7 @@ double unit_nanoseconds(const Correlation& p, int64_t taps) {
 }
 
 template <class Plan, class T>
-struct GemmWork {  // what a call of implicit_gemm takes from the workspace
+struct GemmWork {  // what a pass of implicit_gemm takes from the workspace
   Correlation p;
   ConvTap* taps;
   ConvPhase* phases;
@@ -186,9 +228,10 @@ struct GemmWork {  // what a call of implicit_gemm takes from the workspace
   T* workers;
   size_t bytes;
 
-  GemmWork(const ConvShape& s, bool in_place, char* base) : p(Plan::plan(s, in_place)) {
+  GemmWork(const ConvShape& s, bool in_place, int64_t pass, char* base)
+      : p(Plan::plan(s, in_place, pass)) {
     Carver carver(base);
-    taps = carver.take<ConvTap>(Plan::tap_count(s));
+    taps = carver.take<ConvTap>(p.channels * s.kernel_area());
     phases = carver.take<ConvPhase>(p.phase_count);
     packed = carver.take<T>(p.groups * p.packed_group);
     const int64_t columns = kernels<T>().panel_columns;
@@ -202,15 +245,15 @@ struct GemmWork {  // what a call of implicit_gemm takes from the workspace
 };
 
 template <class Plan, bool InPlace, class T>
-void run_implicit_gemm(const ConvShape& s, const ConvArrays& arrays) {
-  GemmWork<Plan, T> work(s, InPlace, arrays.workspace);
+void run_implicit_gemm(const ConvShape& s, int64_t pass, const ConvArrays& arrays) {
+  GemmWork<Plan, T> work(s, InPlace, pass, arrays.workspace);
   Correlation& p = work.p;
-  Plan::tables(s, p, work.taps, work.phases);
+  Plan::tables(s, p, pass, work.taps, work.phases);
   p.taps = work.taps;
   p.phases = work.phases;
   const ConvKernels<T>& k = kernels<T>();
   const T* source = static_cast<const T*>(arrays.a);
-  const T* end = source + p.images * p.groups * p.channels * p.h.extent * p.w.extent;
+  const T* end = source + Plan::source_size(s);
   const T* weight = static_cast<const T*>(arrays.b);
   const T* bias = static_cast<const T*>(arrays.bias);
   T* out = static_cast<T*>(arrays.out);
@@ -219,7 +262,8 @@ void run_implicit_gemm(const ConvShape& s, const ConvArrays& arrays) {
            [&](int64_t begin, int64_t stop, int) {
              for (int64_t u = begin; u < stop; ++u) k.pack(p, u, weight, work.packed);
            });
-  parallel(p.groups * p.image_blocks * p.bands, grain_for(unit_nanoseconds(p, Plan::tap_count(s))),
+  parallel(p.groups * p.image_blocks * p.bands,
+           grain_for(unit_nanoseconds(p, p.channels * s.kernel_area())),
            [&](int64_t begin, int64_t stop, int worker) {
              T* workspace = work.workers + worker * work.per_worker;
              for (int64_t u = begin; u < stop; ++u) {
@@ -237,9 +281,9 @@ struct DirectWork {
   T* workers;
   size_t bytes;
 
-  DirectWork(const ConvShape& s, char* base) : p(Plan::plan(s, false)) {
+  DirectWork(const ConvShape& s, int64_t pass, char* base) : p(Plan::plan(s, false, pass)) {
     Carver carver(base);
-    taps = carver.take<ConvTap>(Plan::tap_count(s));
+    taps = carver.take<ConvTap>(p.channels * s.kernel_area());
     phases = carver.take<ConvPhase>(p.phase_count);
     per_worker =
         ceil_div(p.channels * p.channel_size + p.unit_rows * p.pitch + 2 * kSplitSlack, 16) * 16;
@@ -249,17 +293,17 @@ struct DirectWork {
 };
 
 template <class Plan, class T>
-void run_direct(const ConvShape& s, const ConvArrays& arrays) {
-  DirectWork<Plan, T> work(s, arrays.workspace);
+void run_direct(const ConvShape& s, int64_t pass, const ConvArrays& arrays) {
+  DirectWork<Plan, T> work(s, pass, arrays.workspace);
   Correlation& p = work.p;
-  Plan::tables(s, p, work.taps, work.phases);
+  Plan::tables(s, p, pass, work.taps, work.phases);
   p.taps = work.taps;
   p.phases = work.phases;
   const ConvKernels<T>& k = kernels<T>();
   const T* source = static_cast<const T*>(arrays.a);
-  const T* end = source + p.images * p.groups * p.channels * p.h.extent * p.w.extent;
+  const T* end = source + Plan::source_size(s);
   parallel(p.groups * p.image_blocks * p.bands,
-           grain_for(4 * unit_nanoseconds(p, Plan::tap_count(s))),
+           grain_for(4 * unit_nanoseconds(p, p.channels * s.kernel_area())),
            [&](int64_t begin, int64_t stop, int worker) {
              T* workspace = work.workers + worker * work.per_worker;
              for (int64_t u = begin; u < stop; ++u) {
@@ -282,6 +326,9 @@ WeightGradient plan_weight_grad(const ConvShape& s) {
   const int64_t lanes = weight_kernels<T>().lanes;
   WeightGradient p{};
   p.shape = s;
+  p.images = s.batch * s.out_depth;
+  p.channels = s.group_channels() * s.kernel_d;
+  p.depth = forward_depth(s);
   p.h = split_axis(s.height, s.kernel_h, s.stride_h, s.pad_top, s.dilation_h);
   p.w = split_axis(s.width, s.kernel_w, s.stride_w, s.pad_left, s.dilation_w);
   const int64_t pixels = s.out_height * s.out_width, wanted = kTileVectors * lanes;
@@ -291,9 +338,9 @@ WeightGradient plan_weight_grad(const ConvShape& s) {
     const int64_t rows = std::max<int64_t>(wanted / s.out_width, 1);
     p.tile_rows = ceil_div(s.out_height, ceil_div(s.out_height, rows));
   } else {
-    p.tile_images = std::min(std::max<int64_t>(s.batch, 1), wanted / pixels);
+    p.tile_images = std::min(std::max<int64_t>(p.images, 1), wanted / pixels);
   }
-  p.image_blocks = ceil_div(s.batch, p.tile_images);
+  p.image_blocks = ceil_div(p.images, p.tile_images);
   p.bands = ceil_div(s.out_height, p.tile_rows);
   // An odd number of vectors: rows a power of two apart would fall into the same cache sets.
   p.tile_pixels = (ceil_div(p.tile_images * p.tile_rows * s.out_width, lanes) | 1) * lanes;
@@ -301,13 +348,12 @@ WeightGradient plan_weight_grad(const ConvShape& s) {
   p.channel_size = p.h.slots * p.w.slots * (p.tile_rows + p.h.halo) * p.pitch;
 
   const int64_t taps = kTileBytes / static_cast<int64_t>(sizeof(T)) / p.tile_pixels;
-  const int64_t channels = s.group_channels();
-  const int64_t most = std::min(std::max<int64_t>(taps / s.kernel_size(), 1), channels);
-  p.channel_block = ceil_div(channels, ceil_div(channels, most));
-  p.blocks = ceil_div(channels, p.channel_block);
+  const int64_t most = std::min(std::max<int64_t>(taps / s.kernel_area(), 1), p.channels);
+  p.channel_block = ceil_div(p.channels, ceil_div(p.channels, most));
+  p.blocks = ceil_div(p.channels, p.channel_block);
 
-  const int64_t weights = s.out_channels * channels * s.kernel_size();
-  const double work = static_cast<double>(s.batch) * pixels * weights;
+  const int64_t weights = s.out_channels * p.channels * s.kernel_area();
+  const double work = static_cast<double>(p.images) * pixels * weights;
   const int64_t units = static_cast<int64_t>(std::min(work / kUnitWork, 64.0)) + 1;
   p.splits = std::min({ceil_div(units, s.groups * p.blocks), p.image_blocks * p.bands, kMaxSplits,
                        std::max<int64_t>(kMaxPartials / weights, 1)});
@@ -328,7 +374,7 @@ struct DotWork {
   DotWork(const ConvShape& s, char* base) : p(plan_weight_grad<T>(s)) {
     Carver carver(base);
     weights = s.out_channels * s.group_channels() * s.kernel_size();
-    const int64_t block_taps = p.channel_block * s.kernel_size();
+    const int64_t block_taps = p.channel_block * s.kernel_area();
     taps = carver.take<ConvTap>(block_taps);
     partial = carver.take<T>(p.splits > 1 ? p.splits * weights : 0);
     per_worker = ceil_div((block_taps + s.group_rows()) * p.tile_pixels +
@@ -359,13 +405,12 @@ void run_dot(const ConvShape& s, const ConvArrays& arrays) {
   const ConvWeightKernels<T>& k = weight_kernels<T>();
   const T* input = static_cast<const T*>(arrays.a);
   const T* grad = static_cast<const T*>(arrays.b);
-  const T* input_end = input + s.batch * s.channels * s.height * s.width;
-  const T* grad_end = grad + s.batch * s.out_channels * s.out_height * s.out_width;
+  const T* input_end = input + s.input_size();
+  const T* grad_end = grad + s.out_size();
   T* out = static_cast<T*>(arrays.out);
   T* partial = p.splits > 1 ? work.partial : out;
   const int64_t units = s.groups * p.blocks * p.splits;
-  const double per_unit =
-      static_cast<double>(s.batch) * s.out_height * s.out_width * work.weights / 25 / units;
+  const double per_unit = static_cast<double>(p.images) * s.out_plane() * work.weights / 25 / units;
   parallel(units, grain_for(per_unit), [&](int64_t begin, int64_t stop, int worker) {
     T* workspace = work.workers + worker * work.per_worker;
     for (int64_t u = begin; u < stop; ++u) {
@@ -381,26 +426,41 @@ void run_dot(const ConvShape& s, const ConvArrays& arrays) {
 
 // ---------------------------------------------------------------- reference
 
-// f(o, c, input index, output index, weight index) for every product of one image.
+// f(input index, output index, weight index) for every product between two planes: those of
+// output row `out_row` (of example, channel and depth) and input and weight rows alike.
+template <class F>
+void for_each_product_of_planes(const ConvShape& s, int64_t in_row, int64_t out_row,
+                                int64_t weight_row, F&& f) {
+  for (int64_t y = 0; y < s.out_height; ++y) {
+    for (int64_t x = 0; x < s.out_width; ++x) {
+      for (int64_t r = 0; r < s.kernel_h; ++r) {
+        const int64_t iy = y * s.stride_h - s.pad_top + r * s.dilation_h;
+        if (iy < 0 || iy >= s.height) continue;
+        for (int64_t t = 0; t < s.kernel_w; ++t) {
+          const int64_t ix = x * s.stride_w - s.pad_left + t * s.dilation_w;
+          if (ix < 0 || ix >= s.width) continue;
+          f((in_row * s.height + iy) * s.width + ix, (out_row * s.out_height + y) * s.out_width + x,
+            (weight_row * s.kernel_h + r) * s.kernel_w + t);
+        }
+      }
+    }
+  }
+}
+
+// The same for every product of one example.
 template <class F>
 void for_each_product(const ConvShape& s, int64_t n, F&& f) {
   for (int64_t o = 0; o < s.out_channels; ++o) {
     const int64_t group = o / s.group_rows();
-    for (int64_t y = 0; y < s.out_height; ++y) {
-      for (int64_t x = 0; x < s.out_width; ++x) {
-        const int64_t out = ((n * s.out_channels + o) * s.out_height + y) * s.out_width + x;
-        for (int64_t c = 0; c < s.group_channels(); ++c) {
-          const int64_t channel = n * s.channels + group * s.group_channels() + c;
-          for (int64_t r = 0; r < s.kernel_h; ++r) {
-            const int64_t iy = y * s.stride_h - s.pad_top + r * s.dilation_h;
-            if (iy < 0 || iy >= s.height) continue;
-            for (int64_t t = 0; t < s.kernel_w; ++t) {
-              const int64_t ix = x * s.stride_w - s.pad_left + t * s.dilation_w;
-              if (ix < 0 || ix >= s.width) continue;
-              f((channel * s.height + iy) * s.width + ix, out,
-                ((o * s.group_channels() + c) * s.kernel_h + r) * s.kernel_w + t);
-            }
-          }
+    for (int64_t z = 0; z < s.out_depth; ++z) {
+      for (int64_t c = 0; c < s.group_channels(); ++c) {
+        const int64_t channel = n * s.channels + group * s.group_channels() + c;
+        for (int64_t q = 0; q < s.kernel_d; ++q) {
+          const int64_t iz = z * s.stride_d - s.pad_front + q * s.dilation_d;
+          if (iz < 0 || iz >= s.depth) continue;
+          for_each_product_of_planes(s, channel * s.depth + iz,
+                                     (n * s.out_channels + o) * s.out_depth + z,
+                                     (o * s.group_channels() + c) * s.kernel_d + q, f);
         }
       }
     }
@@ -413,9 +473,9 @@ void reference_forward(const ConvShape& s, const ConvArrays& arrays) {
   const T* weight = static_cast<const T*>(arrays.b);
   const T* bias = static_cast<const T*>(arrays.bias);
   T* out = static_cast<T*>(arrays.out);
-  const int64_t plane = s.out_height * s.out_width;
-  for (int64_t i = 0; i < s.batch * s.out_channels * plane; ++i) {
-    out[i] = bias ? bias[i / plane % s.out_channels] : T(0);
+  const int64_t channel = s.out_depth * s.out_plane();
+  for (int64_t i = 0; i < s.out_size(); ++i) {
+    out[i] = bias ? bias[i / channel % s.out_channels] : T(0);
   }
   for (int64_t n = 0; n < s.batch; ++n) {
     for_each_product(s, n,
@@ -428,7 +488,11 @@ void reference_input_grad(const ConvShape& s, const ConvArrays& arrays) {
   const T* grad = static_cast<const T*>(arrays.a);
   const T* weight = static_cast<const T*>(arrays.b);
   T* out = static_cast<T*>(arrays.out);
-  std::fill(out, out + s.batch * s.channels * s.height * s.width, T(0));
+  const T* bias = static_cast<const T*>(arrays.bias);
+  const int64_t channel = s.depth * s.input_plane();
+  for (int64_t i = 0; i < s.input_size(); ++i) {
+    out[i] = bias ? bias[i / channel % s.channels] : T(0);
+  }
   for (int64_t n = 0; n < s.batch; ++n) {
     for_each_product(s, n, [&](int64_t i, int64_t o, int64_t w) { out[i] += weight[w] * grad[o]; });
   }
@@ -452,7 +516,8 @@ size_t no_workspace(const ConvShape&, DType) { return 0; }
 
 bool is_pointwise(const ConvShape& s) {
   return s.kernel_size() == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
-         s.pad_left == 0 && s.out_height == s.height && s.out_width == s.width;
+         s.pad_left == 0 && s.out_height == s.height && s.out_width == s.width && s.depth == 1 &&
+         s.out_depth == 1;
 }
 
 // So few rows that a register tile would be mostly idle.
@@ -460,19 +525,31 @@ constexpr int64_t kDirectRows = 2;
 bool few_output_rows(const ConvShape& s) { return s.group_rows() <= kDirectRows; }
 bool few_input_rows(const ConvShape& s) { return s.group_channels() <= kDirectRows; }
 
+template <class Plan, class F>
+size_t most_of_passes(const ConvShape& s, F&& bytes) {
+  size_t most = 0;
+  for (int64_t pass = 0; pass < Plan::passes(s); ++pass) most = std::max(most, bytes(pass));
+  return most;
+}
+
 template <class Plan, bool InPlace>
 ConvAlgorithm implicit_gemm(const char* name, bool (*accepts)(const ConvShape&)) {
-  return {name, accepts,
-          [](const ConvShape& s, DType dtype) {
-            return dispatch_floating(dtype, [&](auto tag) {
-              return GemmWork<Plan, typename decltype(tag)::type>(s, InPlace, nullptr).bytes;
-            });
-          },
-          [](const ConvShape& s, DType dtype, const ConvArrays& arrays) {
-            dispatch_floating(dtype, [&](auto tag) {
-              run_implicit_gemm<Plan, InPlace, typename decltype(tag)::type>(s, arrays);
-            });
-          }};
+  return {
+      name, accepts,
+      [](const ConvShape& s, DType dtype) {
+        return dispatch_floating(dtype, [&](auto tag) {
+          return most_of_passes<Plan>(s, [&](int64_t pass) {
+            return GemmWork<Plan, typename decltype(tag)::type>(s, InPlace, pass, nullptr).bytes;
+          });
+        });
+      },
+      [](const ConvShape& s, DType dtype, const ConvArrays& arrays) {
+        dispatch_floating(dtype, [&](auto tag) {
+          for (int64_t pass = 0; pass < Plan::passes(s); ++pass) {
+            run_implicit_gemm<Plan, InPlace, typename decltype(tag)::type>(s, pass, arrays);
+          }
+        });
+      }};
 }
 
 template <class Plan>
@@ -480,12 +557,16 @@ ConvAlgorithm direct(bool (*accepts)(const ConvShape&)) {
   return {"direct", accepts,
           [](const ConvShape& s, DType dtype) {
             return dispatch_floating(dtype, [&](auto tag) {
-              return DirectWork<Plan, typename decltype(tag)::type>(s, nullptr).bytes;
+              return most_of_passes<Plan>(s, [&](int64_t pass) {
+                return DirectWork<Plan, typename decltype(tag)::type>(s, pass, nullptr).bytes;
+              });
             });
           },
           [](const ConvShape& s, DType dtype, const ConvArrays& arrays) {
             dispatch_floating(dtype, [&](auto tag) {
-              run_direct<Plan, typename decltype(tag)::type>(s, arrays);
+              for (int64_t pass = 0; pass < Plan::passes(s); ++pass) {
+                run_direct<Plan, typename decltype(tag)::type>(s, pass, arrays);
+              }
             });
           }};
 }

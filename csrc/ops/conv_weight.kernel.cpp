@@ -129,34 +129,46 @@ void weight_grad(const WeightGradient& p, int64_t u, const T* input, const T* en
   const int64_t block = u / p.splits % p.blocks;
   const int64_t group = u / p.splits / p.blocks;
   const int64_t channel = block * p.channel_block;
-  const int64_t left = s.group_channels() - channel;
+  const int64_t left = p.channels - channel;
   const int64_t channels = left < p.channel_block ? left : p.channel_block;
-  const int64_t taps = channels * s.kernel_size(), rows = s.group_rows();
-  const int64_t plane = s.height * s.width, grad_plane = s.out_height * s.out_width;
-  const int64_t row_weights = s.group_channels() * s.kernel_size();
+  const int64_t taps = channels * s.kernel_area(), rows = s.group_rows();
+  const int64_t plane = s.input_plane(), grad_plane = s.out_plane();
+  const int64_t row_weights = p.channels * s.kernel_area();
 
   T* pixels = workspace;
   T* grads = pixels + taps * p.tile_pixels;
   T* buffer = grads + rows * p.tile_pixels + kSplitSlack;
   const int64_t image_size = channels * p.channel_size;
   T* out =
-      partial + (split * s.out_channels + group * rows) * row_weights + channel * s.kernel_size();
+      partial + (split * s.out_channels + group * rows) * row_weights + channel * s.kernel_area();
 
   const int64_t tiles = p.image_blocks * p.bands;
   const int64_t first = split * tiles / p.splits, last = (split + 1) * tiles / p.splits;
   for (int64_t t = first; t < last; ++t) {
     const int64_t image = t / p.bands * p.tile_images, row = t % p.bands * p.tile_rows;
-    const int64_t images = s.batch - image < p.tile_images ? s.batch - image : p.tile_images;
+    const int64_t images = p.images - image < p.tile_images ? p.images - image : p.tile_images;
     const int64_t height = s.out_height - row < p.tile_rows ? s.out_height - row : p.tile_rows;
     const int64_t image_pixels = height * s.out_width, count = images * image_pixels;
     const int64_t padded = (count + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
 
     T* to = buffer;
     for (int64_t i = 0; i < images; ++i) {
-      const T* in =
-          input + ((image + i) * s.channels + group * s.group_channels() + channel) * plane;
-      for (int64_t c = 0; c < channels; ++c, in += plane, to += p.channel_size) {
-        split_image(to, in, end, p.h, p.w, row, p.tile_rows + p.h.halo, p.pitch, T(0));
+      const int64_t example = (image + i) / s.out_depth, z = (image + i) % s.out_depth;
+      int64_t tap = channel % s.kernel_d;
+      const int64_t first =
+          example * s.channels + group * s.group_channels() + channel / s.kernel_d;
+      const T* volume = input + first * s.depth * plane;
+      for (int64_t k = 0; k < channels; ++k, to += p.channel_size) {
+        const int64_t depth = p.depth.plane(z, tap);
+        if (p.depth.inside(depth)) {
+          split_image(to, volume + depth * plane, end, p.h, p.w, row, p.tile_rows + p.h.halo,
+                      p.pitch, T(0));
+        } else {
+          fill_row(to, 0, p.channel_size, T(0));
+        }
+        if (++tap < s.kernel_d) continue;
+        tap = 0;
+        volume += s.depth * plane;
       }
     }
     const bool merged = p.pitch == s.out_width;  // rows follow each other without a gap
@@ -166,11 +178,16 @@ void weight_grad(const WeightGradient& p, int64_t u, const T* input, const T* en
                                     image_size, image_pixels / line, line, p.pitch);
       fill_row(row_to, 0, padded - count, T(0));
     }
-    const T* g = grad + (image * s.out_channels + group * rows) * grad_plane + row * s.out_width;
+    const T* g = grad + row * s.out_width;
     for (int64_t o = 0; o < rows; ++o) {
       T* line_to = grads + o * p.tile_pixels;
+      int64_t example = image / s.out_depth, z = image % s.out_depth;
       for (int64_t i = 0; i < images; ++i, line_to += image_pixels) {
-        copy_row(line_to, g + (i * s.out_channels + o) * grad_plane, image_pixels, grad_end);
+        const int64_t line = example * s.out_channels + group * rows + o;
+        copy_row(line_to, g + (line * s.out_depth + z) * grad_plane, image_pixels, grad_end);
+        if (++z < s.out_depth) continue;
+        z = 0;
+        ++example;
       }
       fill_row(line_to, 0, padded - count, T(0));
     }

@@ -1,6 +1,6 @@
 """The table of ops: one row each. Test files iterate over `OPS`; see `base.Op` for the columns."""
 
-from . import conv, index, matmul, nn, norm, pointwise, reduce, shape
+from . import conv, index, matmul, nn, norm, pointwise, reduce, shape, spatial
 from .base import (
     DTYPES,
     FLOATS,
@@ -32,6 +32,7 @@ OPS: tuple[Op, ...] = (
     + matmul.ROWS
     + nn.ROWS
     + norm.ROWS
+    + spatial.ROWS
 )
 
 __all__ = [

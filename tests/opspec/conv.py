@@ -211,7 +211,7 @@ def adaptive_max(x: Any, n: int, size: Any) -> tuple[Any, Any]:
 # ---------------------------------------------------------------- rows
 
 
-def _conv_scale(x: Any, w: Any, bias: Any = None, *args: Any, **kwargs: Any) -> Any:
+def conv_scale(x: Any, w: Any, bias: Any = None, *args: Any, **kwargs: Any) -> Any:
     bias = None if bias is None else np.abs(bias)
     return np.sqrt(w[0].size + 1) * conv(np.abs(x), np.abs(w), bias, *args, **kwargs)
 
@@ -225,7 +225,7 @@ def _conv(name: str, *cases: Case, **row: Any) -> Op:
         names=("input", "weight", "bias", "stride", "padding", "dilation", "groups"),
         dtypes="f",
         ulp=2,
-        scale=_conv_scale,
+        scale=conv_scale,
         **row,
     )
 

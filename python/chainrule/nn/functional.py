@@ -6,15 +6,15 @@ operations, or gives one the arguments torch gives it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import chainrule as cr
 from chainrule import Tensor, _core
 from chainrule._core import (
     avg_pool1d,
     avg_pool2d,
     batch_norm,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
     cross_entropy,
     group_norm,
     instance_norm,
@@ -55,6 +55,7 @@ from ._activations import (
     threshold,
     write_back,
 )
+from ._convolution import conv1d, conv2d, conv3d
 from ._losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -73,6 +74,14 @@ from ._margin_losses import (
     soft_margin_loss,
     triplet_margin_loss,
 )
+from ._pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool1d_with_indices,
+    adaptive_max_pool2d,
+    adaptive_max_pool2d_with_indices,
+)
 from ._sparse import embedding, one_hot
 
 __all__ = [
@@ -90,6 +99,10 @@ __all__ = [
     "celu",
     "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -312,219 +325,7 @@ def _drop(input: Tensor, p: float) -> Tensor:
     return dropped
 
 
-# -------------------------------------------------------------------- convolution and pooling
-
-
-def _conv_padding(
-    op: str, weight: Tensor, padding: Any, stride: Any, dilation: int | Sequence[int]
-) -> Any:
-    """Return ``"same"`` and ``"valid"`` as numbers: before and after each dimension."""
-    if padding == "valid":
-        return 0
-    if padding != "same":
-        raise ValueError(f"{op}: padding is 'same', 'valid' or ints (got {padding!r})")
-    steps = [stride] if isinstance(stride, int) else stride
-    if any(step != 1 for step in steps):
-        raise ValueError(f"{op}: padding='same' needs stride 1 (got stride={stride})")
-    sides = []
-    for d, kernel in enumerate(weight.shape[2:]):
-        total = (dilation if isinstance(dilation, int) else dilation[d]) * (kernel - 1)
-        sides += [total // 2, total - total // 2]
-    return sides
-
-
-def conv1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | Sequence[int] = 1,
-    padding: int | str | Sequence[int] = 0,
-    dilation: int | Sequence[int] = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Slide a bank of kernels over sequences (cross-correlation).
-
-    Args:
-        input: ``(N, C, L)`` or ``(C, L)``, floating dtype.
-        weight: ``(O, C // groups, K)``, the same dtype.
-        bias: ``(O,)`` or None.
-        stride: step of the kernel.
-        padding: zeros at both ends, ``(before, after)``, ``"same"`` (stride 1 only) or
-            ``"valid"``.
-        dilation: distance between kernel elements.
-        groups: channels are convolved in this many separate groups.
-
-    Returns:
-        ``(N, O, M)`` with ``M = (L + 2 padding - dilation (K - 1) - 1) // stride + 1``.
-
-    Raises:
-        ValueError: sizes do not fit, or the kernel is larger than the padded input.
-
-    Example:
-        >>> x, w = cr.tensor([[1.0, 2.0, 4.0]]), cr.tensor([[[-1.0, 1.0]]])
-        >>> F.conv1d(x, w)
-        tensor([[1., 2.]])
-    """
-    sides: Any = padding
-    if isinstance(padding, str):
-        sides = _conv_padding("conv1d", weight, padding, stride, dilation)
-    return _core.conv1d(input, weight, bias, stride, sides, dilation, groups)
-
-
-def conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | Sequence[int] = 1,
-    padding: int | str | Sequence[int] = 0,
-    dilation: int | Sequence[int] = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Slide a bank of kernels over images (cross-correlation).
-
-    Args:
-        input: ``(N, C, H, W)`` or ``(C, H, W)``, floating dtype.
-        weight: ``(O, C // groups, R, S)``, the same dtype.
-        bias: ``(O,)`` or None.
-        stride: step of the kernel, an int or a pair, as the next two.
-        padding: zeros on all sides, ``(top, bottom, left, right)``, ``"same"`` (stride 1 only)
-            or ``"valid"``.
-        dilation: distance between kernel elements.
-        groups: channels are convolved in this many separate groups.
-
-    Returns:
-        ``(N, O, P, Q)`` with ``P = (H + 2 padding - dilation (R - 1) - 1) // stride + 1`` and Q
-        alike.
-
-    Raises:
-        ValueError: sizes do not fit, or the kernel is larger than the padded input.
-
-    Example:
-        >>> F.conv2d(cr.ones(1, 3, 3), cr.ones(1, 1, 2, 2))
-        tensor([[[4., 4.],
-                 [4., 4.]]])
-    """
-    sides: Any = padding
-    if isinstance(padding, str):
-        sides = _conv_padding("conv2d", weight, padding, stride, dilation)
-    return _core.conv2d(input, weight, bias, stride, sides, dilation, groups)
-
-
-def _output_size(input: Tensor, size: Any, rank: int) -> Any:
-    """Return an adaptive pool's output size with None replaced by the input's size."""
-    if size is None or (not isinstance(size, int) and None in size):
-        wanted = [size] * rank if size is None else size
-        own = input.shape[-rank:]
-        return [o if w is None else w for w, o in zip(wanted, own, strict=True)]
-    return size
-
-
-def adaptive_avg_pool1d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
-    """Return the means of windows that cut the input into M parts.
-
-    Args:
-        input: ``(N, C, L)`` or ``(C, L)``, floating dtype.
-        output_size: the length M; None keeps the input's.
-
-    Returns:
-        ``(N, C, M)``.
-
-    Example:
-        >>> F.adaptive_avg_pool1d(cr.tensor([[1.0, 2.0, 3.0]]), 1)
-        tensor([[2.]])
-    """
-    return _core.adaptive_avg_pool1d(input, _output_size(input, output_size, 1))
-
-
-def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
-    """Return the means of windows that cut the input into P x Q parts.
-
-    Args:
-        input: ``(N, C, H, W)`` or ``(C, H, W)``, floating dtype.
-        output_size: ``(P, Q)`` or an int for both; None keeps the input's.
-
-    Returns:
-        ``(N, C, P, Q)``.
-
-    Example:
-        >>> F.adaptive_avg_pool2d(cr.zeros(2, 3, 8, 9), (1, None)).shape
-        (2, 3, 1, 9)
-    """
-    return _core.adaptive_avg_pool2d(input, _output_size(input, output_size, 2))
-
-
-def adaptive_max_pool1d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
-    """Return the maxima of windows that cut the input into M parts.
-
-    Args:
-        input: ``(N, C, L)`` or ``(C, L)``, floating dtype.
-        output_size: the length M; None keeps the input's.
-
-    Returns:
-        ``(N, C, M)``.
-
-    Example:
-        >>> F.adaptive_max_pool1d(cr.tensor([[1.0, 2.0, 3.0]]), 1)
-        tensor([[3.]])
-    """
-    return _core.adaptive_max_pool1d(input, _output_size(input, output_size, 1))
-
-
-def adaptive_max_pool1d_with_indices(
-    input: Tensor, output_size: int | Sequence[int | None] | None
-) -> tuple[Tensor, Tensor]:
-    """Return the maxima of windows that cut the input into M parts, and where they are.
-
-    Args:
-        input: ``(N, C, L)`` or ``(C, L)``, floating dtype.
-        output_size: the length M; None keeps the input's.
-
-    Returns:
-        ``(N, C, M)`` twice: the maxima, and their places (int64).
-
-    Example:
-        >>> x = cr.tensor([[1.0, 2.0, 3.0]])
-        >>> F.adaptive_max_pool1d_with_indices(x, 1)[1]
-        tensor([[2]])
-    """
-    return _core.adaptive_max_pool1d_with_indices(input, _output_size(input, output_size, 1))
-
-
-def adaptive_max_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
-    """Return the maxima of windows that cut the input into P x Q parts.
-
-    Args:
-        input: ``(N, C, H, W)`` or ``(C, H, W)``, floating dtype.
-        output_size: ``(P, Q)`` or an int for both; None keeps the input's.
-
-    Returns:
-        ``(N, C, P, Q)``.
-
-    Example:
-        >>> F.adaptive_max_pool2d(cr.zeros(2, 3, 8, 9), 2).shape
-        (2, 3, 2, 2)
-    """
-    return _core.adaptive_max_pool2d(input, _output_size(input, output_size, 2))
-
-
-def adaptive_max_pool2d_with_indices(
-    input: Tensor, output_size: int | Sequence[int | None] | None
-) -> tuple[Tensor, Tensor]:
-    """Return the maxima of windows that cut the input into P x Q parts, and where they are.
-
-    Args:
-        input: ``(N, C, H, W)`` or ``(C, H, W)``, floating dtype.
-        output_size: ``(P, Q)`` or an int for both; None keeps the input's.
-
-    Returns:
-        ``(N, C, P, Q)`` twice: the maxima, and their places (int64).
-
-    Example:
-        >>> x = cr.arange(4.0).reshape(1, 2, 2)
-        >>> F.adaptive_max_pool2d_with_indices(x, 1)[1]
-        tensor([[[3]]])
-    """
-    return _core.adaptive_max_pool2d_with_indices(input, _output_size(input, output_size, 2))
+# -------------------------------------------------------------------- scaling
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:

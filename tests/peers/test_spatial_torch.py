@@ -1,0 +1,81 @@
+"""Spatial layers against torch, where it is installed."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+
+torch = pytest.importorskip("torch")
+
+# torch's __array__ does not know NumPy 2's copy argument yet.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Using padding:UserWarning"),
+]
+
+MODULES = [
+    ("Conv3d", (4, 6, 3), {"stride": 2, "padding": 1, "groups": 2}, (2, 4, 5, 6, 7)),
+    ("Conv3d", (4, 6, (2, 3, 4)), {"padding": "same", "padding_mode": "reflect"}, (2, 4, 5, 6, 7)),
+    ("Conv3d", (4, 6, (3, 1, 1)), {"dilation": (2, 1, 1), "bias": False}, (4, 5, 6, 7)),
+    ("Conv3d", (4, 2, 2), {"padding": 1, "padding_mode": "circular"}, (2, 4, 3, 4, 3)),
+    ("Conv3d", (4, 2, 2), {"padding": 2, "padding_mode": "replicate"}, (2, 4, 3, 4, 3)),
+    ("Conv1d", (4, 6, 4), {"padding": "same", "padding_mode": "circular"}, (2, 4, 9)),
+    ("Conv1d", (4, 6, 3), {"padding": 2, "padding_mode": "replicate"}, (4, 9)),
+    ("ConvTranspose1d", (4, 6, 3), {"stride": 2, "padding": 1, "output_padding": 1}, (2, 4, 9)),
+    ("ConvTranspose1d", (4, 6, 3), {"dilation": 3, "output_padding": 2, "groups": 2}, (4, 9)),
+    ("ConvTranspose2d", (4, 6, 4), {"stride": 2, "padding": 1}, (2, 4, 5, 6)),
+    (
+        *("ConvTranspose2d", (4, 6, (3, 2))),
+        {"stride": (1, 3), "padding": (2, 0), "output_padding": (1, 2), "dilation": (2, 1)},
+        (2, 4, 5, 6),
+    ),
+    ("ConvTranspose2d", (4, 4, 3), {"groups": 4, "bias": False}, (4, 5, 6)),
+    ("ConvTranspose3d", (4, 6, 2), {"stride": 2, "groups": 2}, (2, 4, 3, 4, 2)),
+    (
+        *("ConvTranspose3d", (4, 3, 3)),
+        {"stride": (3, 1, 2), "padding": 1, "output_padding": (2, 0, 1)},
+        (4, 3, 4, 2),
+    ),
+]
+
+
+def close(dtype):
+    return {"rtol": 1e-5, "atol": 1e-5} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-12}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("name", "args", "options", "shape"), MODULES, ids=[f"{m[0]}{i}" for i, m in enumerate(MODULES)]
+)
+def test_module_agrees(name, args, options, shape, dtype):
+    theirs = getattr(torch.nn, name)(*args, **options).to(getattr(torch, dtype))
+    ours = getattr(nn, name)(*args, **options).to(getattr(cr, dtype))
+    assert repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    rng = np.random.default_rng(0)
+    array = rng.standard_normal(shape).astype(dtype)
+    x = cr.tensor(array, requires_grad=True)
+    y = torch.tensor(array, requires_grad=True)
+    out, expected = ours(x), theirs(y)
+    assert tuple(out.shape) == tuple(expected.shape)
+    weights = rng.standard_normal(tuple(expected.shape)).astype(dtype)
+    (out * cr.tensor(weights)).sum().backward()
+    (expected * torch.tensor(weights)).sum().backward()
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), **close(dtype))
+    np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), **close(dtype))
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), **close(dtype))
+
+
+@pytest.mark.parametrize("size", [(9, 10), (10, 11), (2, 6, 9, 11)])
+def test_transposed_output_size_agrees(size):
+    theirs = torch.nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1)
+    ours = nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1)
+    ours.load_state_dict(theirs.state_dict())
+    array = np.random.default_rng(0).standard_normal((2, 4, 5, 5)).astype("float32")
+    if size[-1] == 11:
+        array = np.concatenate([array, array[..., :1]], -1)
+    out, expected = ours(cr.tensor(array), size), theirs(torch.tensor(array), size)
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), atol=1e-5)
