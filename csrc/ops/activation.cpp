@@ -43,6 +43,7 @@ Example:
     tensor([-0.1000,  2.0000])
 )")
         .pointwise(Pointwise::kFloat)
+        .inplace()
         .nn()
         .saves("input")
         .vjp([](Vjp& v) {
@@ -128,6 +129,7 @@ Example:
     tensor([0.0000, 0.7311])
 )")
         .pointwise(Pointwise::kFloat)
+        .inplace()
         .nn()
         .saves("input")
         .vjp([](Vjp& v) { v.set(0, [&] { return OP(_silu_grad)(v.grad(), v.in(0)); }); });
@@ -155,6 +157,7 @@ Example:
     tensor([0.0000, 0.8651])
 )")
         .pointwise(Pointwise::kFloat)
+        .inplace()
         .nn()
         .saves("input")
         .vjp([](Vjp& v) { v.set(0, [&] { return OP(_mish_grad)(v.grad(), v.in(0)); }); });
@@ -219,6 +222,7 @@ Example:
     tensor([-0.6321,  2.0000])
 )")
         .pointwise(Pointwise::kFloat)
+        .inplace()
         .nn()
         .saves("input")
         .vjp([](Vjp& v) {

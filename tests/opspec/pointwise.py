@@ -244,15 +244,16 @@ ACTIVATIONS = (
     _activation(
         "leaky_relu",
         _leaky_relu,
+        inplace=True,
         ulp=1,
         attrs=({"negative_slope": 0.2},),
         names=("input", "negative_slope"),
     ),
-    _activation("elu", _elu, attrs=({"alpha": 0.7},), names=("input", "alpha")),
+    _activation("elu", _elu, inplace=True, attrs=({"alpha": 0.7},), names=("input", "alpha")),
     # The factor Phi(x) cancels for large negative x: the error is measured against x.
     _activation("gelu", _gelu, attrs=({"approximate": "tanh"},), scale=lambda x, **_: np.abs(x)),
-    _activation("silu", lambda x: x * sigmoid(x), ulp=4),
-    _activation("mish", lambda x: x * np.tanh(np.logaddexp(0, x)), ulp=6),
+    _activation("silu", lambda x: x * sigmoid(x), ulp=4, inplace=True),
+    _activation("mish", lambda x: x * np.tanh(np.logaddexp(0, x)), ulp=6, inplace=True),
     _activation(
         "softplus",
         _softplus,

@@ -36,8 +36,7 @@ IN_WORK = {
     *(f"{kind}3d" for kind in ("BatchNorm", "Conv", "InstanceNorm")),
     *(f"{kind}Pad3d" for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero")),
     *(f"{kind}{d}d" for kind in ("ConvTranspose", "LPPool") for d in (1, 2, 3)),
-    *("Bilinear", "CTCLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss"),
-    *("MultiMarginLoss", "Softmax2d", "MultiheadAttention", "Transformer"),
+    *("CTCLoss", "MultiheadAttention", "Transformer"),
     *("TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer"),
     *("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell"),
 }

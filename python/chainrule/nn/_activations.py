@@ -13,19 +13,38 @@ from chainrule import Tensor, _core
 
 __all__ = [
     "celu",
+    "celu_",
+    "elu",
+    "elu_",
+    "gelu",
     "glu",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
+    "leaky_relu",
+    "leaky_relu_",
+    "log_softmax",
+    "maxout",
+    "mish",
     "prelu",
+    "relu",
     "relu6",
+    "relu_",
+    "rrelu",
+    "rrelu_",
     "selu",
+    "selu_",
+    "silu",
+    "softmax",
     "softmin",
     "softshrink",
     "softsign",
     "tanhshrink",
     "threshold",
+    "threshold_",
 ]
 
 # The fixed point of mean 0 and variance 1 (Klambauer et al., 2017).
@@ -47,6 +66,131 @@ def stated_dim(op: str, input: Tensor, dim: int | None) -> int:
             "expected the dimension whose probabilities sum to one, such as dim=-1"
         )
     return dim
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``max(input, 0)`` elementwise.
+
+    Args:
+        input: any shape.
+        inplace: write the result into ``input``.
+
+    Example:
+        >>> F.relu(cr.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    return input.relu_() if inplace else _core.relu(input)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """Return ``input`` where positive, ``negative_slope * input`` elsewhere.
+
+    Args:
+        input: any shape, floating dtype.
+        negative_slope: the slope for negative inputs.
+        inplace: write the result into ``input``.
+
+    Example:
+        >>> F.leaky_relu(cr.tensor([-1.0, 2.0]), 0.1)
+        tensor([-0.1000,  2.0000])
+    """
+    return (_core.leaky_relu_ if inplace else _core.leaky_relu)(input, negative_slope)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """Return ``input`` where positive, ``alpha * (exp(input) - 1)`` elsewhere.
+
+    Args:
+        input: any shape, floating dtype.
+        alpha: minus the limit for large negative inputs.
+        inplace: write the result into ``input``.
+
+    Example:
+        >>> F.elu(cr.tensor([-1.0, 2.0]))
+        tensor([-0.6321,  2.0000])
+    """
+    return (_core.elu_ if inplace else _core.elu)(input, alpha)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """Return ``input * Phi(input)``, Phi being the standard normal distribution function.
+
+    Args:
+        input: any shape, floating dtype.
+        approximate: ``"none"`` (by erf) or ``"tanh"``.
+
+    Raises:
+        ValueError: another ``approximate``.
+
+    Example:
+        >>> F.gelu(cr.tensor([-1.0, 2.0]))
+        tensor([-0.1587,  1.9545])
+    """
+    return _core.gelu(input, approximate=approximate)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``input * sigmoid(input)``, also called swish.
+
+    Args:
+        input: any shape, floating dtype.
+        inplace: write the result into ``input``.
+
+    Example:
+        >>> F.silu(cr.tensor([-1.0, 2.0]))
+        tensor([-0.2689,  1.7616])
+    """
+    return (_core.silu_ if inplace else _core.silu)(input)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return ``input * tanh(softplus(input))``.
+
+    Args:
+        input: any shape, floating dtype.
+        inplace: write the result into ``input``.
+
+    Example:
+        >>> F.mish(cr.tensor([-1.0, 2.0]))
+        tensor([-0.3034,  1.9440])
+    """
+    return (_core.mish_ if inplace else _core.mish)(input)
+
+
+def softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None) -> Tensor:
+    """Return ``exp(x_i) / sum_j exp(x_j)`` along a dimension.
+
+    Args:
+        input: any shape, floating dtype.
+        dim: the dimension that sums to one.
+        dtype: cast the input to it first.
+
+    Raises:
+        ValueError: ``dim`` is None.
+
+    Example:
+        >>> F.softmax(cr.tensor([1.0, 1.0]), dim=0)
+        tensor([0.5000, 0.5000])
+    """
+    return _core.softmax(input, stated_dim("softmax", input, dim), dtype=dtype)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None) -> Tensor:
+    """Return ``log(softmax(input, dim))``, without overflow.
+
+    Args:
+        input: any shape, floating dtype.
+        dim: the dimension along which the probabilities sum to one.
+        dtype: cast the input to it first.
+
+    Raises:
+        ValueError: ``dim`` is None.
+
+    Example:
+        >>> F.log_softmax(cr.tensor([1.0, 1.0]), dim=0)
+        tensor([-0.6931, -0.6931])
+    """
+    return _core.log_softmax(input, stated_dim("log_softmax", input, dim), dtype=dtype)
 
 
 def hardtanh(
@@ -228,7 +372,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
         tensor([20., 20.,  2.])
     """
     if inplace:
-        return input.masked_fill_(input <= threshold, value)
+        return threshold_(input, threshold, value)
     return cr.where(input <= threshold, value, input)
 
 
@@ -298,3 +442,146 @@ def softmin(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None
         tensor([0.5000, 0.5000])
     """
     return _core.softmax(-input, stated_dim("softmin", input, dim), dtype=dtype)
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """Draw from a relaxed categorical distribution: ``softmax((logits + g) / tau)``.
+
+    ``g`` are numbers of the standard Gumbel distribution (Jang et al., 2017; Maddison et al.,
+    2017). With ``hard`` the result is one-hot, and its gradient that of the relaxed draw.
+
+    Args:
+        logits: any shape, floating dtype: unnormalised log-probabilities.
+        tau: the temperature, above 0; the smaller, the closer to one-hot.
+        hard: whether to return one-hot vectors.
+        eps: ignored, as in torch.
+        dim: the dimension of the classes.
+
+    Raises:
+        ValueError: ``tau`` is not positive.
+
+    Example:
+        >>> F.gumbel_softmax(cr.zeros(2, 3), hard=True).sum(-1)
+        tensor([1., 1.])
+    """
+    if tau <= 0:
+        raise ValueError(f"gumbel_softmax: tau is above 0 (got {tau})")
+    noise = -cr.empty_like(logits.detach()).exponential_().log()
+    soft = _core.softmax((logits + noise) / tau, dim)
+    if not hard:
+        return soft
+    place = soft.detach().argmax(dim, keepdim=True)
+    drawn = cr.zeros_like(soft.detach()).scatter(dim, place, 1.0)
+    return drawn - soft.detach() + soft
+
+
+def rrelu(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """Return ``input`` where positive, ``a * input`` elsewhere, ``a`` being random in training.
+
+    Each ``a`` is drawn from U(lower, upper); in evaluation it is the mean ``(lower + upper) / 2``
+    (Xu et al., 2015).
+
+    Args:
+        input: any shape, floating dtype.
+        lower: the least slope for negative inputs.
+        upper: the largest one.
+        training: whether slopes are drawn.
+        inplace: write the result into ``input``.
+
+    Raises:
+        ValueError: ``lower`` is above ``upper``.
+
+    Example:
+        >>> F.rrelu(cr.tensor([-1.0, 2.0]), 0.1, 0.3)
+        tensor([-0.2000,  2.0000])
+    """
+    if lower > upper:
+        raise ValueError(f"rrelu: lower is at most upper (got {lower} and {upper})")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    slopes = cr.empty_like(input.detach()).uniform_(lower, upper)
+    factors = cr.where(input.detach() > 0, 1.0, slopes)
+    return input.mul_(factors) if inplace else input * factors
+
+
+def maxout(input: Tensor, pieces: int, dim: int = -1) -> Tensor:
+    """Return the maximum of every group of ``pieces`` neighbours (Goodfellow et al., 2013).
+
+    After a linear layer with ``pieces`` times as many outputs, that is a learned convex function,
+    linear piece by piece; :func:`relu` and the absolute value are special cases.
+
+    Args:
+        input: any shape; its size at ``dim`` is a multiple of ``pieces``.
+        pieces: how many neighbours compete.
+        dim: the dimension of the features.
+
+    Returns:
+        The input's shape with the size at ``dim`` divided by ``pieces``.
+
+    Raises:
+        ValueError: the size is no multiple of ``pieces``.
+
+    Example:
+        >>> F.maxout(cr.tensor([1.0, 3.0, -2.0, -5.0]), 2)
+        tensor([ 3., -2.])
+    """
+    if pieces < 1 or input.ndim == 0 or input.shape[dim] % pieces:
+        raise ValueError(
+            f"maxout: dimension {dim} of the input does not fall into groups of {pieces} "
+            f"(got shape {tuple(input.shape)}); expected a multiple"
+        )
+    dim %= input.ndim
+    return input.unflatten(dim, (input.shape[dim] // pieces, pieces)).amax(dim + 1)
+
+
+# -------------------------------------------------------------------- twins that write in place
+
+
+def relu_(input: Tensor) -> Tensor:
+    """Write :func:`relu` of the input into it."""
+    return relu(input, True)
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """Write :func:`leaky_relu` of the input into it."""
+    return leaky_relu(input, negative_slope, True)
+
+
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Write :func:`elu` of the input into it."""
+    return elu(input, alpha, True)
+
+
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Write :func:`celu` of the input into it."""
+    return celu(input, alpha, True)
+
+
+def selu_(input: Tensor) -> Tensor:
+    """Write :func:`selu` of the input into it."""
+    return selu(input, True)
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """Write :func:`hardtanh` of the input into it."""
+    return hardtanh(input, min_val, max_val, True)
+
+
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """Write :func:`threshold` of the input into it."""
+    return input.masked_fill_(input <= threshold, value)
+
+
+def rrelu_(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
+) -> Tensor:
+    """Write :func:`rrelu` of the input into it."""
+    return rrelu(input, lower, upper, training, True)

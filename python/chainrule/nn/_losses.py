@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import chainrule as cr
 from chainrule import Tensor, _core
@@ -10,10 +11,14 @@ from chainrule import Tensor, _core
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "dice_loss",
+    "focal_loss",
     "gaussian_nll_loss",
     "huber_loss",
     "kl_div",
+    "log_cosh_loss",
     "poisson_nll_loss",
+    "quantile_loss",
     "smooth_l1_loss",
 ]
 
@@ -66,6 +71,26 @@ def weighted(op: str, loss: Tensor, weight: Tensor | None) -> Tensor:
             f"{op}: the weight of shape {tuple(weight.shape)} does not expand to the input's "
             f"shape {tuple(loss.shape)}"
         ) from error
+
+
+def check_labels(op: str, input: Tensor, target: Tensor) -> None:
+    """Raise unless the target holds class numbers for an input of ``(N, C)`` or ``(C,)``."""
+    if target.is_floating_point() or target.dtype is cr.bool:
+        raise TypeError(f"{op}: class labels must be integers (got {target.dtype})")
+    if input.ndim not in (1, 2) or tuple(target.shape) != tuple(input.shape)[:-1]:
+        raise ValueError(
+            f"{op}: the input has shape {tuple(input.shape)} and the target "
+            f"{tuple(target.shape)}; expected (N, C) and (N,), or (C,) and ()"
+        )
+    classes = input.shape[-1]
+    labels = target.detach().reshape(-1)
+    wrong = ((labels < 0) | (labels >= classes)).nonzero()
+    if len(wrong):
+        place = int(wrong[0].item())
+        raise IndexError(
+            f"{op}: label {labels[place].item()} at position {place} is out of range; expected "
+            f"0 to {classes - 1} for {classes} classes"
+        )
 
 
 def at_least(input: Tensor, limit: float) -> Tensor:
@@ -317,3 +342,172 @@ def gaussian_nll_loss(
     var = at_least(var, eps)
     loss = (var.log() + (input - target).square() / var) * 0.5
     return reduced(op, loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+
+
+def quantile_loss(
+    input: Tensor,
+    target: Tensor,
+    q: float | Sequence[float] = 0.5,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return the mean of the pinball loss, which is least when the input is the q-quantile.
+
+    ``max(q (target - input), (q - 1) (target - input))`` (Koenker & Bassett, 1978).
+
+    Args:
+        input: any shape: the predicted quantile; with several ``q`` the target's shape and one
+            more dimension at the end, of their number.
+        target: any shape.
+        q: the quantile, in (0, 1), or several of them.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes that do not belong together, ``q`` outside (0, 1), or an unknown
+            reduction.
+
+    Example:
+        >>> x, y = cr.tensor([1.0, 2.0]), cr.tensor([2.0, 1.0])
+        >>> F.quantile_loss(x, y, 0.75, reduction="none")
+        tensor([0.7500, 0.2500])
+        >>> F.quantile_loss(cr.zeros(2, 3), y, [0.1, 0.5, 0.9]).item()
+        0.75
+    """
+    op = "quantile_loss"
+    several = not isinstance(q, (int, float))
+    levels: Sequence[float] = list(q) if several else [q]  # type: ignore[arg-type, list-item]
+    if not levels or not all(0 < level < 1 for level in levels):
+        raise ValueError(f"{op}: q lies between 0 and 1, both excluded (got {q})")
+    if several:
+        expected = (*target.shape, len(levels))
+        if tuple(input.shape) != expected:
+            raise ValueError(
+                f"{op}: the input has shape {tuple(input.shape)} and the target "
+                f"{tuple(target.shape)}; expected {expected} for {len(levels)} quantiles"
+            )
+        target = target.unsqueeze(-1)
+    else:
+        check_shapes(op, input, target)
+    error = target - input
+    level = cr.tensor(levels, dtype=error.dtype) if several else levels[0]
+    # error is split at 0: q counts what is above the input, 1 - q what is below.
+    return reduced(op, error.relu() * level + (-error).relu() * (1 - level), reduction)
+
+
+def log_cosh_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the mean of ``log(cosh(input - target))``: a parabola that goes on as lines.
+
+    Args:
+        input: any shape.
+        target: the same shape.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: the shapes differ, or an unknown reduction.
+
+    Example:
+        >>> F.log_cosh_loss(cr.tensor([0.0, 1.0]), cr.tensor([0.0, 2.0]), reduction="none")
+        tensor([0.0000, 0.4338])
+    """
+    check_shapes("log_cosh_loss", input, target)
+    error = input - target
+    # Near 0 by log(cosh(d)) = log(1 + 2 sinh(d / 2)^2), beyond by |d| + log(1 + e^-2|d|) - log(2).
+    near = ((error.clamp(-1.0, 1.0) * 0.5).sinh().square() * 2.0).log1p()
+    distance = error.abs()
+    far = distance + _core.softplus(distance * -2.0) - math.log(2)
+    return reduced("log_cosh_loss", cr.where(distance < 1.0, near, far), reduction)
+
+
+def focal_loss(
+    input: Tensor,
+    target: Tensor,
+    gamma: float = 2.0,
+    alpha: float | Tensor | None = None,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return the mean of ``-alpha (1 - p)^gamma log(p)``, p being the probability of the target.
+
+    What is classified well already counts less, so rare classes count more (Lin et al., 2017).
+
+    Args:
+        input: scores: any shape for two classes (p by sigmoid), ``(N, C)`` or ``(C,)`` for C of
+            them (p by softmax).
+        target: floats of the input's shape between 0 and 1, or class numbers ``(N,)`` or ``()``.
+        gamma: at least 0, which gives the cross entropy.
+        alpha: two classes: the factor of the positive one, in [0, 1]; the negative one has
+            ``1 - alpha``. C classes: ``(C,)``, a factor for each.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes that do not belong together, a wrong ``gamma`` or ``alpha``, or an
+            unknown reduction.
+        IndexError: a class number is out of range.
+
+    Example:
+        >>> F.focal_loss(cr.tensor([0.0]), cr.tensor([1.0]))
+        tensor(0.1733)
+        >>> F.focal_loss(cr.zeros(2, 2), cr.tensor([0, 1]))
+        tensor(0.1733)
+    """
+    op = "focal_loss"
+    if gamma < 0:
+        raise ValueError(f"{op}: gamma is at least 0 (got {gamma})")
+    # So that 0 ** (gamma - 1) of the slope stays finite.
+    least = cr.finfo(input.dtype).tiny
+    if target.is_floating_point():
+        check_shapes(op, input, target)
+        entropy = (1 - target) * input - _core.log_sigmoid(input)
+        missed = target * (-input).sigmoid() + (1 - target) * input.sigmoid()
+        if alpha is not None:
+            if isinstance(alpha, Tensor) or not 0 <= alpha <= 1:
+                raise ValueError(f"{op}: alpha lies between 0 and 1 for two classes (got {alpha})")
+            entropy = entropy * (alpha * target + (1 - alpha) * (1 - target))
+    else:
+        check_labels(op, input, target)
+        entropy = _core.cross_entropy(input, target, reduction="none")
+        missed = -(-entropy).expm1()
+        if alpha is not None:
+            classes = input.shape[-1]
+            if not isinstance(alpha, Tensor) or tuple(alpha.shape) != (classes,):
+                got = tuple(alpha.shape) if isinstance(alpha, Tensor) else alpha
+                raise ValueError(
+                    f"{op}: alpha is a tensor with one factor for every class (got {got}); "
+                    f"expected shape ({classes},)"
+                )
+            entropy = entropy * alpha[target.long()]
+    return reduced(op, missed.clamp(min=least) ** gamma * entropy, reduction)
+
+
+def dice_loss(
+    input: Tensor, target: Tensor, smooth: float = 1.0, *, reduction: str = "mean"
+) -> Tensor:
+    """Return one minus the overlap of two sets, ``1 - (2 sum(x t) + s) / (sum(x) + sum(t) + s)``.
+
+    The overlap (Dice's coefficient) is computed for every sample over all its elements: pixels
+    and, with one-hot targets, classes. For images where few pixels belong to the object
+    (Milletari et al., 2016).
+
+    Args:
+        input: ``(N, ...)``: probabilities.
+        target: the same shape: 0 or 1, or probabilities.
+        smooth: s, which keeps empty sets from dividing by 0.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``, which gives ``(N,)``.
+
+    Raises:
+        ValueError: the shapes differ or have no sample dimension, ``smooth`` is negative, or an
+            unknown reduction.
+
+    Example:
+        >>> F.dice_loss(cr.tensor([[1.0, 1.0]]), cr.tensor([[1.0, 0.0]]), smooth=0.0)
+        tensor(0.3333)
+    """
+    op = "dice_loss"
+    check_shapes(op, input, target)
+    if input.ndim == 0:
+        raise ValueError(f"{op}: the input has no sample dimension (got shape ()); expected (N, *)")
+    if smooth < 0:
+        raise ValueError(f"{op}: smooth is at least 0 (got {smooth})")
+    x, t = input.reshape(len(input), -1), target.reshape(len(input), -1)
+    overlap = (x * t).sum(1) * 2.0 + smooth
+    return reduced(op, 1.0 - overlap / (x.sum(1) + t.sum(1) + smooth), reduction)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import chainrule as cr
 from chainrule import Tensor, _core
 
-from ._losses import at_least, check_shapes, reduced
+from ._losses import at_least, check_labels, check_shapes, reduced, weighted
 
 __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "hinge_embedding_loss",
+    "hinge_loss",
     "margin_ranking_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "pairwise_distance",
     "soft_margin_loss",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]
 
 
@@ -220,10 +227,216 @@ def triplet_margin_loss(
     op = "triplet_margin_loss"
     check_shapes(op, anchor, positive, ("anchor", "positive"))
     check_shapes(op, anchor, negative, ("anchor", "negative"))
+    return _triplet(
+        op,
+        (anchor, positive, negative),
+        lambda x, y: pairwise_distance(x, y, p, eps),
+        margin,
+        swap,
+        reduction,
+    )
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return the mean of ``max(0, d(anchor, positive) - d(anchor, negative) + margin)``.
+
+    Args:
+        anchor: any shape that ``distance_function`` takes.
+        positive: the same shape.
+        negative: the same shape.
+        distance_function: d; :func:`pairwise_distance` if None.
+        margin: by how much the negative should be farther; above 0.
+        swap: use ``d(positive, negative)`` where it is less than ``d(anchor, negative)``
+            (Balntas et al., 2016).
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: the shapes differ, ``margin`` is not positive, or an unknown reduction.
+
+    Example:
+        >>> a, p, n = cr.zeros(1, 2), cr.tensor([[3.0, 4.0]]), cr.tensor([[0.0, 2.0]])
+        >>> manhattan = lambda x, y: (x - y).abs().sum(-1)
+        >>> F.triplet_margin_with_distance_loss(a, p, n, distance_function=manhattan).item()
+        6.0
+    """
+    op = "triplet_margin_with_distance_loss"
+    check_shapes(op, anchor, positive, ("anchor", "positive"))
+    check_shapes(op, anchor, negative, ("anchor", "negative"))
+    return _triplet(
+        op,
+        (anchor, positive, negative),
+        distance_function or pairwise_distance,
+        margin,
+        swap,
+        reduction,
+    )
+
+
+def _triplet(
+    op: str,
+    triple: tuple[Tensor, Tensor, Tensor],
+    distance: Callable[[Tensor, Tensor], Tensor],
+    margin: float,
+    swap: bool,
+    reduction: str,
+) -> Tensor:
     if margin <= 0:
         raise ValueError(f"{op}: margin is above 0 (got {margin})")
-    far = pairwise_distance(anchor, negative, p, eps)
+    anchor, positive, negative = triple
+    far = distance(anchor, negative)
     if swap:
-        far = cr.minimum(far, pairwise_distance(positive, negative, p, eps))
-    loss = (pairwise_distance(anchor, positive, p, eps) - far + margin).clamp(min=0.0)
+        far = cr.minimum(far, distance(positive, negative))
+    loss = (distance(anchor, positive) - far + margin).clamp(min=0.0)
     return reduced(op, loss, reduction)
+
+
+def hinge_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    *,
+    squared: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return the mean of ``max(0, margin - target * input)``: the loss of a linear SVM.
+
+    Args:
+        input: any shape: scores.
+        target: the same shape: 1 or -1.
+        margin: how far on its side of 0 a score should be.
+        squared: square every term.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: the shapes differ, or an unknown reduction.
+
+    Example:
+        >>> F.hinge_loss(cr.tensor([0.5, 2.0]), cr.tensor([1.0, -1.0])).item()
+        1.75
+    """
+    check_shapes("hinge_loss", input, target)
+    loss = (margin - target * input).relu()
+    return reduced("hinge_loss", loss.square() if squared else loss, reduction)
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return the mean over samples of ``sum_i max(0, margin - x[y] + x[i])^p / C``, i not y.
+
+    Args:
+        input: ``(N, C)`` or ``(C,)``: scores x.
+        target: ``(N,)`` or ``()``: class numbers y.
+        p: 1 or 2.
+        margin: by how much the right class should be ahead.
+        weight: ``(C,)``: a factor for every class y.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: shapes that do not belong together, another ``p``, or an unknown reduction.
+        IndexError: a class number is out of range.
+
+    Example:
+        >>> F.multi_margin_loss(cr.tensor([[0.5, 1.0, 0.0]]), cr.tensor([0]))
+        tensor(0.6667)
+    """
+    op = "multi_margin_loss"
+    check_labels(op, input, target)
+    if p not in (1, 2):
+        raise ValueError(f"{op}: p is 1 or 2 (got {p})")
+    classes = input.shape[-1]
+    if weight is not None and tuple(weight.shape) != (classes,):
+        raise ValueError(
+            f"{op}: weight must have one entry per class (got shape {tuple(weight.shape)}); "
+            f"expected ({classes},)"
+        )
+    label = target.long().unsqueeze(-1)
+    missing = (margin - input.gather(-1, label) + input).relu()
+    if p == 2:
+        missing = missing.square()
+    if weight is not None:
+        missing = missing * weight[label]
+    loss = missing.masked_fill(cr.arange(classes) == label, 0.0).sum(-1) / classes
+    return reduced(op, loss, reduction)
+
+
+def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the mean over samples of ``sum_ij max(0, 1 - x[y_j] + x[i]) / C``.
+
+    The ``y_j`` are the classes of a sample and i runs over all the others.
+
+    Args:
+        input: ``(N, C)`` or ``(C,)``: scores x.
+        target: the same shape: class numbers, followed by -1.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ValueError: the shapes differ, or an unknown reduction.
+        IndexError: a class number is out of range.
+
+    Example:
+        >>> x, y = cr.tensor([[0.1, 0.2, 0.4, 0.8]]), cr.tensor([[3, 0, -1, 1]])
+        >>> F.multilabel_margin_loss(x, y)
+        tensor(0.8500)
+    """
+    op = "multilabel_margin_loss"
+    check_shapes(op, input, target)
+    if input.ndim not in (1, 2):
+        raise ValueError(f"{op}: the input has shape {tuple(input.shape)}; expected (N, C) or (C,)")
+    if target.is_floating_point() or target.dtype is cr.bool:
+        raise TypeError(f"{op}: class labels must be integers (got {target.dtype})")
+    classes = input.shape[-1]
+    target = target.long()
+    wrong = ((target < -1) | (target >= classes)).nonzero()
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise IndexError(
+            f"{op}: label {target[place].item()} at position {place} is out of range; expected "
+            f"-1 to {classes - 1} for {classes} classes"
+        )
+    listed = (target < 0).long().cumsum(-1) == 0  # the labels before the first -1
+    label = cr.where(listed, target, 0)
+    own = cr.zeros_like(target).scatter_add(-1, label, listed.long()) > 0
+    terms = (1.0 - input.gather(-1, label).unsqueeze(-1) + input.unsqueeze(-2)).relu()
+    counted = listed.unsqueeze(-1) & ~own.unsqueeze(-2)
+    loss = cr.where(counted, terms, 0.0).sum((-1, -2)) / classes
+    return reduced(op, loss, reduction)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """Return the mean over samples of the binary cross entropy of all classes' sigmoids.
+
+    Args:
+        input: ``(N, C)`` or ``(C,)``: scores.
+        target: the same shape: 1 for the classes of the sample, else 0.
+        weight: a factor for every class, of a shape that expands to the input's.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``, which gives ``(N,)``.
+
+    Raises:
+        ValueError: the shapes differ, or an unknown reduction.
+
+    Example:
+        >>> F.multilabel_soft_margin_loss(cr.zeros(2, 3), cr.ones(2, 3))
+        tensor(0.6931)
+    """
+    op = "multilabel_soft_margin_loss"
+    check_shapes(op, input, target)
+    loss = (1 - target) * input - _core.log_sigmoid(input)
+    return reduced(op, weighted(op, loss, weight).mean(-1), reduction)

@@ -6,8 +6,7 @@ operations, or gives one the arguments torch gives it.
 
 from __future__ import annotations
 
-import chainrule as cr
-from chainrule import Tensor, _core
+from chainrule import Tensor
 from chainrule._core import (
     avg_pool1d,
     avg_pool2d,
@@ -35,44 +34,78 @@ from chainrule._core import (
     softplus,
     tanh,
 )
-from chainrule.random import _state_of
 
 from ._activations import (
     celu,
+    celu_,
+    elu,
+    elu_,
+    gelu,
     glu,
+    gumbel_softmax,
     hardshrink,
     hardsigmoid,
     hardswish,
     hardtanh,
+    hardtanh_,
+    leaky_relu,
+    leaky_relu_,
+    log_softmax,
+    maxout,
+    mish,
     prelu,
+    relu,
     relu6,
+    relu_,
+    rrelu,
+    rrelu_,
     selu,
+    selu_,
+    silu,
+    softmax,
     softmin,
     softshrink,
     softsign,
-    stated_dim,
     tanhshrink,
     threshold,
-    write_back,
+    threshold_,
 )
 from ._convolution import conv1d, conv2d, conv3d
+from ._dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+    gaussian_noise,
+)
 from ._losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    dice_loss,
+    focal_loss,
     gaussian_nll_loss,
     huber_loss,
     kl_div,
+    log_cosh_loss,
     poisson_nll_loss,
+    quantile_loss,
     smooth_l1_loss,
 )
 from ._margin_losses import (
     cosine_embedding_loss,
     cosine_similarity,
     hinge_embedding_loss,
+    hinge_loss,
     margin_ranking_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
     pairwise_distance,
     soft_margin_loss,
     triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 from ._pooling import (
     adaptive_avg_pool1d,
@@ -91,12 +124,15 @@ __all__ = [
     "adaptive_max_pool1d_with_indices",
     "adaptive_max_pool2d",
     "adaptive_max_pool2d_with_indices",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "celu_",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -106,26 +142,39 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "dice_loss",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
+    "elu_",
     "embedding",
+    "feature_alpha_dropout",
+    "focal_loss",
     "gaussian_nll_loss",
+    "gaussian_noise",
     "gelu",
     "glu",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
     "hinge_embedding_loss",
+    "hinge_loss",
     "huber_loss",
     "instance_norm",
     "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
+    "leaky_relu_",
     "linear",
     "local_response_norm",
+    "log_cosh_loss",
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
@@ -133,8 +182,12 @@ __all__ = [
     "max_pool1d_with_indices",
     "max_pool2d",
     "max_pool2d_with_indices",
+    "maxout",
     "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
@@ -142,10 +195,15 @@ __all__ = [
     "pairwise_distance",
     "poisson_nll_loss",
     "prelu",
+    "quantile_loss",
     "relu",
     "relu6",
+    "relu_",
     "rms_norm",
+    "rrelu",
+    "rrelu_",
     "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
@@ -158,174 +216,54 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "threshold_",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]
 
 logsigmoid = log_sigmoid
 
 
-# -------------------------------------------------------------------- activations
+# -------------------------------------------------------------------- products and scaling
 
 
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return ``max(input, 0)`` elementwise.
-
-    Args:
-        input: any shape.
-        inplace: write the result into ``input``.
-
-    Example:
-        >>> F.relu(cr.tensor([-1.0, 2.0]))
-        tensor([0., 2.])
-    """
-    return input.relu_() if inplace else _core.relu(input)
-
-
-def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """Return ``input`` where positive, ``negative_slope * input`` elsewhere.
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return ``sum_ij input1_i weight_kij input2_j + bias_k`` over the last dimensions.
 
     Args:
-        input: any shape, floating dtype.
-        negative_slope: the slope for negative inputs.
-        inplace: write the result into ``input``.
+        input1: ``(*, I)``, floating dtype.
+        input2: ``(*, J)``.
+        weight: ``(K, I, J)``.
+        bias: ``(K,)`` or None.
 
-    Example:
-        >>> F.leaky_relu(cr.tensor([-1.0, 2.0]), 0.1)
-        tensor([-0.1000,  2.0000])
-    """
-    if inplace:
-        return write_back(_core.leaky_relu, input, negative_slope)
-    return _core.leaky_relu(input, negative_slope)
-
-
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """Return ``input`` where positive, ``alpha * (exp(input) - 1)`` elsewhere.
-
-    Args:
-        input: any shape, floating dtype.
-        alpha: minus the limit for large negative inputs.
-        inplace: write the result into ``input``.
-
-    Example:
-        >>> F.elu(cr.tensor([-1.0, 2.0]))
-        tensor([-0.6321,  2.0000])
-    """
-    return write_back(_core.elu, input, alpha) if inplace else _core.elu(input, alpha)
-
-
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """Return ``input * Phi(input)``, Phi being the standard normal distribution function.
-
-    Args:
-        input: any shape, floating dtype.
-        approximate: ``"none"`` (by erf) or ``"tanh"``.
+    Returns:
+        ``(*, K)``.
 
     Raises:
-        ValueError: another ``approximate``.
+        ValueError: the sizes do not belong together.
 
     Example:
-        >>> F.gelu(cr.tensor([-1.0, 2.0]))
-        tensor([-0.1587,  1.9545])
+        >>> F.bilinear(cr.tensor([1.0, 2.0]), cr.tensor([3.0]), cr.ones(1, 2, 1))
+        tensor([9.])
     """
-    return _core.gelu(input, approximate=approximate)
-
-
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return ``input * sigmoid(input)``, also called swish.
-
-    Args:
-        input: any shape, floating dtype.
-        inplace: write the result into ``input``.
-
-    Example:
-        >>> F.silu(cr.tensor([-1.0, 2.0]))
-        tensor([-0.2689,  1.7616])
-    """
-    return write_back(_core.silu, input) if inplace else _core.silu(input)
-
-
-def mish(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return ``input * tanh(softplus(input))``.
-
-    Args:
-        input: any shape, floating dtype.
-        inplace: write the result into ``input``.
-
-    Example:
-        >>> F.mish(cr.tensor([-1.0, 2.0]))
-        tensor([-0.3034,  1.9440])
-    """
-    return write_back(_core.mish, input) if inplace else _core.mish(input)
-
-
-def softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None) -> Tensor:
-    """Return ``exp(x_i) / sum_j exp(x_j)`` along a dimension.
-
-    Args:
-        input: any shape, floating dtype.
-        dim: the dimension that sums to one.
-        dtype: cast the input to it first.
-
-    Raises:
-        ValueError: ``dim`` is None.
-
-    Example:
-        >>> F.softmax(cr.tensor([1.0, 1.0]), dim=0)
-        tensor([0.5000, 0.5000])
-    """
-    return _core.softmax(input, stated_dim("softmax", input, dim), dtype=dtype)
-
-
-def log_softmax(input: Tensor, dim: int | None = None, dtype: cr.dtype | None = None) -> Tensor:
-    """Return ``log(softmax(input, dim))``, without overflow.
-
-    Args:
-        input: any shape, floating dtype.
-        dim: the dimension along which the probabilities sum to one.
-        dtype: cast the input to it first.
-
-    Raises:
-        ValueError: ``dim`` is None.
-
-    Example:
-        >>> F.log_softmax(cr.tensor([1.0, 1.0]), dim=0)
-        tensor([-0.6931, -0.6931])
-    """
-    return _core.log_softmax(input, stated_dim("log_softmax", input, dim), dtype=dtype)
-
-
-# -------------------------------------------------------------------- dropout
-
-
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero each element with probability ``p`` and scale the rest by ``1 / (1 - p)``.
-
-    Args:
-        input: any shape, floating dtype.
-        p: the probability, in [0, 1].
-        training: False returns the input unchanged.
-        inplace: write the result into ``input``.
-
-    Raises:
-        ValueError: ``p`` is outside [0, 1].
-
-    Example:
-        >>> F.dropout(cr.ones(3), p=1.0)
-        tensor([0., 0., 0.])
-    """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p is a probability between 0 and 1 (got {p})")
-    if not training or p == 0:
-        return input
-    return write_back(_drop, input, p) if inplace else _drop(input, p)
-
-
-def _drop(input: Tensor, p: float) -> Tensor:
-    dropped: Tensor = _core._dropout(input, _state_of(None), p)[0]
-    return dropped
-
-
-# -------------------------------------------------------------------- scaling
+    first, second = tuple(input1.shape), tuple(input2.shape)
+    fits = weight.ndim == 3 and first[-1:] + second[-1:] == tuple(weight.shape)[1:]
+    if not fits or first[:-1] != second[:-1]:
+        raise ValueError(
+            f"bilinear: the inputs do not fit each other or the weight (got {first}, {second} and "
+            f"{tuple(weight.shape)}); expected (*, I), (*, J) and (K, I, J)"
+        )
+    outputs, rows, columns = weight.shape
+    # One matrix product for input1, then a small one for every sample.
+    left = input1.reshape(-1, rows) @ weight.permute(1, 0, 2).reshape(rows, outputs * columns)
+    right = input2.reshape(-1, columns, 1)
+    product = left.reshape(-1, outputs, columns) @ right
+    result = product.reshape(*first[:-1], outputs)
+    if bias is None:
+        return result
+    if tuple(bias.shape) != (outputs,):
+        raise ValueError(f"bilinear: bias has shape {tuple(bias.shape)}; expected ({outputs},)")
+    return result + bias
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:

@@ -24,13 +24,16 @@ __all__ = [
     "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
+    "Maxout",
     "Mish",
     "PReLU",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
     "Softmin",
     "Softplus",
     "Softshrink",
@@ -664,3 +667,93 @@ class PReLU(Module[[Tensor], Tensor]):
     def extra_repr(self) -> str:
         """Return the constructor's arguments."""
         return f"num_parameters={self.num_parameters}"
+
+
+class RReLU(Module[[Tensor], Tensor]):
+    """Apply ``x`` where positive, ``a x`` elsewhere, ``a`` being random in training.
+
+    Each ``a`` is drawn from U(lower, upper); in evaluation it is their mean (Xu et al., 2015).
+
+    Args:
+        lower: the least slope for negative inputs.
+        upper: the largest one.
+        inplace: write the result into the input.
+
+    Example:
+        >>> cr.nn.RReLU(0.1, 0.3).eval()(cr.tensor([-1.0, 2.0]))
+        tensor([-0.2000,  2.0000])
+    """
+
+    def __init__(
+        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
+    ) -> None:
+        super().__init__()
+        self.lower = lower
+        self.upper = upper
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the leaky rectification."""
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"lower={self.lower}, upper={self.upper}" + (
+            ", inplace=True" if self.inplace else ""
+        )
+
+
+class Softmax2d(Module[[Tensor], Tensor]):
+    """Apply softmax over the channels, for every pixel apart.
+
+    Shape:
+        input ``(N, C, H, W)`` or ``(C, H, W)``; output the same.
+
+    Raises:
+        ValueError: another number of dimensions.
+
+    Example:
+        >>> cr.nn.Softmax2d()(cr.zeros(2, 1, 1)).flatten()
+        tensor([0.5000, 0.5000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the probabilities."""
+        if input.ndim not in (3, 4):
+            raise ValueError(
+                f"the input has shape {tuple(input.shape)}; expected (N, C, H, W) or (C, H, W)"
+            )
+        return F.softmax(input, -3)
+
+
+class Maxout(Module[[Tensor], Tensor]):
+    """Take the maximum of every group of ``pieces`` neighbours (Goodfellow et al., 2013).
+
+    Args:
+        pieces: how many neighbours compete.
+        dim: the dimension of the features; 1 for the channels of a convolution.
+
+    Shape:
+        the size at ``dim`` is divided by ``pieces``.
+
+    Raises:
+        ValueError: the size is no multiple of ``pieces``.
+
+    Example:
+        >>> layer = cr.nn.Sequential(cr.nn.Linear(3, 4 * 2), cr.nn.Maxout(2))
+        >>> layer(cr.zeros(5, 3)).shape
+        (5, 4)
+    """
+
+    def __init__(self, pieces: int, dim: int = -1) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the maxima."""
+        return F.maxout(input, self.pieces, self.dim)
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"pieces={self.pieces}, dim={self.dim}"

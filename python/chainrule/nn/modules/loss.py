@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chainrule import Tensor
 
 from .. import functional as F
@@ -10,20 +12,19 @@ from .module import Module
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
-    "CosineEmbeddingLoss",
     "CrossEntropyLoss",
+    "DiceLoss",
+    "FocalLoss",
     "GaussianNLLLoss",
-    "HingeEmbeddingLoss",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LogCoshLoss",
     "MSELoss",
-    "MarginRankingLoss",
     "NLLLoss",
     "PoissonNLLLoss",
+    "QuantileLoss",
     "SmoothL1Loss",
-    "SoftMarginLoss",
-    "TripletMarginLoss",
 ]
 
 
@@ -396,167 +397,127 @@ class GaussianNLLLoss(Module[[Tensor, Tensor, "Tensor | float"], Tensor]):
         return F.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
 
 
-class HingeEmbeddingLoss(_Loss):
-    """Mean of ``input`` where the target is 1, ``max(0, margin - input)`` where it is -1.
+class QuantileLoss(_Loss):
+    """Mean of the pinball loss ``max(q (target - input), (q - 1) (target - input))``.
+
+    It is least when the input is the q-quantile of the target (Koenker & Bassett, 1978); several
+    ``q`` train one network to predict a range.
 
     Args:
-        margin: how far apart the latter should be.
+        q: the quantile, in (0, 1), or several of them.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
-        input and target of the same shape.
+        input and target of the same shape; with Q quantiles input ``(*, Q)`` and target ``(*)``.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: shapes that do not belong together, or ``q`` outside (0, 1).
 
     Example:
-        >>> cr.nn.HingeEmbeddingLoss()(cr.tensor([2.0, 0.5]), cr.tensor([1, -1])).item()
-        1.25
-    """
-
-    def __init__(self, margin: float = 1.0, *, reduction: str = "mean") -> None:
-        super().__init__(reduction=reduction)
-        self.margin = margin
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Return the loss."""
-        return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
-
-
-class SoftMarginLoss(_Loss):
-    """Mean of ``log(1 + exp(-target * input))``, targets being 1 or -1.
-
-    Args:
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Shape:
-        input and target of the same shape.
-
-    Raises:
-        ValueError: the shapes differ.
-
-    Example:
-        >>> cr.nn.SoftMarginLoss()(cr.zeros(2), cr.tensor([1, -1]))
-        tensor(0.6931)
-    """
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Return the loss."""
-        return F.soft_margin_loss(input, target, reduction=self.reduction)
-
-
-class _TripleLoss(Module[[Tensor, Tensor, Tensor], Tensor]):
-    def __init__(self, margin: float, reduction: str) -> None:
-        super().__init__()
-        self.margin = margin
-        self.reduction = reduction
-
-
-class MarginRankingLoss(_TripleLoss):
-    """Mean of ``max(0, margin - target * (input1 - input2))``.
-
-    Args:
-        margin: by how much the larger should be larger.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Shape:
-        input1, input2 and target of the same shape; targets 1 if input1 should be the larger, -1
-        if input2.
-
-    Raises:
-        ValueError: the shapes differ.
-
-    Example:
-        >>> x, y = cr.tensor([1.0, 2.0]), cr.tensor([3.0, 1.0])
-        >>> cr.nn.MarginRankingLoss()(x, y, cr.tensor([1, 1])).item()
-        1.0
-    """
-
-    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
-        super().__init__(margin, reduction)
-
-    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
-        """Return the loss."""
-        return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
-
-
-class CosineEmbeddingLoss(_TripleLoss):
-    """Mean of ``1 - cos`` where the target is 1, ``max(0, cos - margin)`` where it is -1.
-
-    Args:
-        margin: the cosine up to which vectors count as different.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Shape:
-        input1 and input2 ``(N, D)`` or ``(D,)``; target ``(N,)`` or ``()``.
-
-    Raises:
-        ValueError: shapes that do not belong together.
-
-    Example:
-        >>> x, y = cr.tensor([[1.0, 0.0], [1.0, 0.0]]), cr.tensor([[0.0, 2.0], [3.0, 0.0]])
-        >>> cr.nn.CosineEmbeddingLoss()(x, y, cr.tensor([1, 1])).item()
+        >>> cr.nn.QuantileLoss(0.75)(cr.tensor([1.0, 2.0]), cr.tensor([2.0, 1.0])).item()
         0.5
     """
 
-    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
-        super().__init__(margin, reduction)
+    def __init__(self, q: float | Sequence[float] = 0.5, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.q = q
 
-    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""
-        return F.cosine_embedding_loss(
-            input1, input2, target, self.margin, reduction=self.reduction
-        )
+        return F.quantile_loss(input, target, self.q, reduction=self.reduction)
 
 
-class TripletMarginLoss(_TripleLoss):
-    """Mean of ``max(0, d(anchor, positive) - d(anchor, negative) + margin)``.
+class LogCoshLoss(_Loss):
+    """Mean of ``log(cosh(input - target))``: a parabola that goes on as lines.
 
     Args:
-        margin: by how much the negative should be farther; above 0.
-        p: the exponent of the distance d, see :class:`PairwiseDistance`.
-        eps: see :class:`PairwiseDistance`.
-        swap: use ``d(positive, negative)`` where it is less than ``d(anchor, negative)``
-            (Balntas et al., 2016).
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Shape:
-        anchor, positive and negative ``(N, D)`` or ``(D,)``.
+        input and target of the same shape.
 
     Raises:
-        ValueError: ``margin`` is not positive, or the shapes differ.
+        ValueError: the shapes differ.
 
     Example:
-        >>> a, p, n = cr.zeros(1, 2), cr.tensor([[3.0, 4.0]]), cr.tensor([[0.0, 2.0]])
-        >>> cr.nn.TripletMarginLoss(eps=0.0)(a, p, n).item()
-        4.0
+        >>> cr.nn.LogCoshLoss()(cr.tensor([1.0]), cr.tensor([2.0]))
+        tensor(0.4338)
     """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Return the loss."""
+        return F.log_cosh_loss(input, target, reduction=self.reduction)
+
+
+class FocalLoss(_Loss):
+    """Cross entropy in which well classified samples count less: ``-(1 - p)^gamma log(p)``.
+
+    p is the probability of the target. For rare classes (Lin et al., 2017).
+
+    Args:
+        gamma: at least 0, which gives the cross entropy.
+        alpha: two classes: the factor of the positive one, in [0, 1]; C classes: ``(C,)``.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Shape:
+        scores of any shape and float targets of the same (p by sigmoid), or ``(N, C)`` and class
+        numbers ``(N,)`` (p by softmax).
+
+    Raises:
+        ValueError: shapes that do not belong together, or a wrong ``gamma`` or ``alpha``.
+        IndexError: a class number is out of range.
+
+    Example:
+        >>> cr.nn.FocalLoss()(cr.zeros(2, 2), cr.tensor([0, 1]))
+        tensor(0.1733)
+    """
+
+    alpha: Tensor | float | None
 
     def __init__(
         self,
-        margin: float = 1.0,
-        p: float = 2.0,
-        eps: float = 1e-6,
-        swap: bool = False,
+        gamma: float = 2.0,
+        alpha: float | Tensor | None = None,
         *,
         reduction: str = "mean",
     ) -> None:
-        if margin <= 0:
-            raise ValueError(f"TripletMarginLoss: margin is above 0 (got {margin})")
-        super().__init__(margin, reduction)
-        self.p = p
-        self.eps = eps
-        self.swap = swap
+        super().__init__(reduction=reduction)
+        self.gamma = gamma
+        if isinstance(alpha, Tensor):
+            self.register_buffer("alpha", alpha)
+        else:
+            self.alpha = alpha
 
-    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""
-        return F.triplet_margin_loss(
-            anchor,
-            positive,
-            negative,
-            self.margin,
-            self.p,
-            self.eps,
-            self.swap,
-            reduction=self.reduction,
-        )
+        return F.focal_loss(input, target, self.gamma, self.alpha, reduction=self.reduction)
+
+
+class DiceLoss(_Loss):
+    """One minus the overlap ``(2 sum(x t) + s) / (sum(x) + sum(t) + s)`` of every sample.
+
+    For images where few pixels belong to the object (Milletari et al., 2016).
+
+    Args:
+        smooth: s, which keeps empty sets from dividing by 0.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Shape:
+        input and target ``(N, ...)``, both between 0 and 1; without reduction the output is
+        ``(N,)``.
+
+    Raises:
+        ValueError: the shapes differ, or ``smooth`` is negative.
+
+    Example:
+        >>> cr.nn.DiceLoss(smooth=0.0)(cr.tensor([[1.0, 1.0]]), cr.tensor([[1.0, 0.0]]))
+        tensor(0.3333)
+    """
+
+    def __init__(self, smooth: float = 1.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.smooth = smooth
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Return the loss."""
+        return F.dice_loss(input, target, self.smooth, reduction=self.reduction)
