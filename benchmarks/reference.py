@@ -58,6 +58,28 @@ def cross_entropy_grad(x: Array, labels: Array) -> Array:
     return gradient / len(labels)
 
 
+def _attention_weights(q: Array, k: Array, causal: bool) -> Array:
+    scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
+    if causal:
+        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+    return softmax(scores)
+
+
+def attention(q: Array, k: Array, v: Array, causal: bool) -> Array:
+    """Scaled dot-product attention."""
+    return _attention_weights(q, k, causal) @ v
+
+
+def attention_grads(
+    q: Array, k: Array, v: Array, g: Array, causal: bool
+) -> tuple[Array, Array, Array]:
+    """Gradients of `attention`."""
+    weights = _attention_weights(q, k, causal)
+    slope = g @ v.swapaxes(-1, -2)
+    slope = weights * (slope - (weights * slope).sum(-1, keepdims=True)) / math.sqrt(q.shape[-1])
+    return slope @ k, slope.swapaxes(-1, -2) @ q, weights.swapaxes(-1, -2) @ g
+
+
 def mse(x: Array, target: Array) -> Array:
     """Mean squared error."""
     return ((x - target) ** 2).mean()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.problem import Problem
 from benchmarks.problems import (
     alternation,
+    attention,
     conv,
     imports,
     matmul,
@@ -15,7 +16,7 @@ from benchmarks.problems import (
     train,
 )
 
-TABLES = (overhead, matmul, conv, pool, pointwise, reduce, train, imports, alternation)
+TABLES = (overhead, matmul, conv, pool, attention, pointwise, reduce, train, imports, alternation)
 
 
 def load() -> dict[str, Problem]:

@@ -9,30 +9,11 @@
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "ops/generator.h"
 #include "ops/pointwise.h"
 
 namespace cr {
 namespace {
-
-void check_state(const Call& call) {
-  const Tensor& state = call.in[0];
-  CR_CHECK_TYPE(state.dtype() == DType::kInt64 && state.numel() == 2 && state.contiguous(),
-                call.name(), ": the generator's state must be two int64 (got ", state.dtype(), ", ",
-                state.shape(), ")");
-}
-
-struct Stream {
-  uint64_t seed, position;
-};
-
-// Takes `blocks` blocks from the generator.
-Stream take(const Tensor& state, int64_t blocks) {
-  int64_t* values = state.data<int64_t>();
-  const Stream stream{static_cast<uint64_t>(values[0]), static_cast<uint64_t>(values[1])};
-  values[1] += blocks;
-  state.storage()->bump_version();
-  return stream;
-}
 
 // Calls f(block, first element) for every group of `per_block` elements of n, in parallel.
 template <class F>
@@ -62,7 +43,7 @@ T uniform_of(const PhiloxBlock& block, int k) {
 }
 
 void infer_draw(Call& call, int dtype_attr) {
-  check_state(call);
+  check_state(call.name(), call.in[0]);
   call.set_output(0, call.attrs.ints(0), call.attrs.dtype(dtype_attr));
   checked_numel(call.attrs.ints(0));
 }
@@ -145,7 +126,7 @@ const Row randperm_row =
     Row("_randperm(Tensor state, int n)")
         .doc("The numbers 0 to n - 1 in random order (Fisher and Yates).")
         .infer([](Call& call) {
-          check_state(call);
+          check_state(call.name(), call.in[0]);
           CR_CHECK(call.attrs.i(0) >= 0, "randperm: n must be 0 or more (got ", call.attrs.i(0),
                    ")");
           call.set_output(0, {call.attrs.i(0)}, DType::kInt64);
@@ -221,9 +202,7 @@ const Row dropout_grad_row =
           call.out_meta[0] = call.in[0].meta();
         })
         .launch([](Call& call) {
-          const int64_t* state = call.in[1].data<int64_t>();
-          const Stream stream{static_cast<uint64_t>(state[0]), static_cast<uint64_t>(state[1])};
-          drop(call.in[0], stream, call.attrs.f(0), call.out[0]);
+          drop(call.in[0], stream_of(call.in[1]), call.attrs.f(0), call.out[0]);
         })
         .saves("start")
         .vjp([](Vjp& v) {

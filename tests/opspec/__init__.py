@@ -1,6 +1,6 @@
 """The table of ops: one row each. Test files iterate over `OPS`; see `base.Op` for the columns."""
 
-from . import conv, index, matmul, nn, norm, pointwise, reduce, shape, spatial
+from . import attention, conv, index, matmul, nn, norm, pointwise, reduce, shape, spatial
 from .base import (
     DTYPES,
     FLOATS,
@@ -33,6 +33,7 @@ OPS: tuple[Op, ...] = (
     + nn.ROWS
     + norm.ROWS
     + spatial.ROWS
+    + attention.ROWS
 )
 
 __all__ = [

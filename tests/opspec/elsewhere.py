@@ -55,6 +55,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_max_take": ("test_pool.py", "_max_take"),
     "_avg_pool_grad": ("test_pool.py", "_avg_pool_grad"),
     "_adaptive_avg_pool_grad": ("test_pool.py", "_adaptive_avg_pool_grad"),
+    "_attention": ("opspec/attention.py", "scaled_dot_product_attention"),
+    "_attention_grad": ("test_attention.py", "test_long"),
     # Batch, instance and group normalization; layer and RMS normalization.
     "_plane_norm": ("opspec/norm.py", "group_norm"),
     "_plane_norm_grad": ("test_norm.py", "test_gradients"),

@@ -70,6 +70,7 @@ from ._activations import (
     threshold,
     threshold_,
 )
+from ._attention import scaled_dot_product_attention
 from ._convolution import conv1d, conv2d, conv3d
 from ._dropout import (
     alpha_dropout,
@@ -202,6 +203,7 @@ __all__ = [
     "rms_norm",
     "rrelu",
     "rrelu_",
+    "scaled_dot_product_attention",
     "selu",
     "selu_",
     "sigmoid",
