@@ -97,6 +97,71 @@ def adamax(p, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, maximize=Fa
         p = p - lr / (1 - betas[0] ** t) * m / u
 
 
+def nadam(
+    p, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, momentum_decay=4e-3, maximize=False,
+    decoupled_weight_decay=False,
+):  # fmt: skip
+    m = v = t = 0
+    product = np.float32(1)  # kept as a float32 number
+
+    def momentum(t):
+        return betas[0] * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+
+    while True:
+        g = start(p, (yield p), maximize, 0 if decoupled_weight_decay else weight_decay)
+        t += 1
+        if decoupled_weight_decay:
+            p = p * (1 - lr * weight_decay)
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g * g
+        product = np.float32(product * momentum(t))
+        d = (1 - momentum(t)) / (1 - float(product)) * g
+        d = d + momentum(t + 1) / (1 - float(product) * momentum(t + 1)) * m
+        p = p - lr * d / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+
+
+def radam(
+    p, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, maximize=False,
+    decoupled_weight_decay=False,
+):  # fmt: skip
+    m = v = t = 0
+    longest = 2 / (1 - betas[1]) - 1
+    while True:
+        g = start(p, (yield p), maximize, 0 if decoupled_weight_decay else weight_decay)
+        t += 1
+        if decoupled_weight_decay:
+            p = p * (1 - lr * weight_decay)
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g * g
+        unbias = 1 - betas[1] ** t
+        r = longest - 2 * t * betas[1] ** t / unbias
+        d = m / (1 - betas[0] ** t)
+        if r > 5:
+            c = (r - 4) * (r - 2) * longest / ((longest - 4) * (longest - 2) * r)
+            d = d * np.sqrt(c * unbias) / (np.sqrt(v) + eps)
+        p = p - lr * d
+
+
+def rprop(p, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), maximize=False):
+    last, s = np.zeros_like(p), np.full_like(p, lr)
+    while True:
+        g = start(p, (yield p), maximize, 0)
+        agreement = g * last
+        s = np.where(agreement > 0, s * etas[1], np.where(agreement < 0, s * etas[0], s))
+        s = np.clip(s, *step_sizes)
+        last = np.where(agreement < 0, 0, g)
+        p = p - np.sign(last) * s
+
+
+def asgd(p, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay=0, maximize=False):
+    t, rate = 0, np.float32(lr)  # kept as a float32 number
+    while True:
+        g = start(p, (yield p), maximize, weight_decay)
+        t += 1
+        p = p * (1 - lambd * float(rate)) - float(rate) * g
+        rate = np.float32(lr / (1 + lambd * lr * t) ** alpha)
+
+
 CASES = [
     (optim.SGD, sgd, {}),
     (optim.SGD, sgd, {"lr": 0.1, "weight_decay": 0.1}),
@@ -125,10 +190,24 @@ CASES = [
     (optim.Adamax, adamax, {}),
     (optim.Adamax, adamax, {"lr": 0.1, "betas": (0.5, 0.9), "weight_decay": 0.1}),
     (optim.Adamax, adamax, {"lr": 0.1, "eps": 0.1, "maximize": True}),
+    (optim.NAdam, nadam, {}),
+    (optim.NAdam, nadam, {"lr": 0.1, "betas": (0.5, 0.9), "momentum_decay": 0.1}),
+    (optim.NAdam, nadam, {"lr": 0.1, "weight_decay": 0.1, "eps": 1e-3, "maximize": True}),
+    (optim.NAdam, nadam, {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    (optim.RAdam, radam, {}),
+    (optim.RAdam, radam, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3}),
+    (optim.RAdam, radam, {"lr": 0.1, "weight_decay": 0.1, "maximize": True}),
+    (optim.RAdam, radam, {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    (optim.Rprop, rprop, {}),
+    (optim.Rprop, rprop, {"lr": 0.1, "etas": (0.4, 1.5), "step_sizes": (0.05, 0.3)}),
+    (optim.Rprop, rprop, {"maximize": True}),
+    (optim.ASGD, asgd, {}),
+    (optim.ASGD, asgd, {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "weight_decay": 0.1}),
+    (optim.ASGD, asgd, {"lr": 0.1, "t0": 10, "maximize": True}),
 ]
 IDS = [f"{make.__name__}-{'-'.join(map(str, options)) or 'defaults'}" for make, _, options in CASES]
 ALL = [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad]
-ALL += [optim.Adadelta, optim.Adamax]
+ALL += [optim.Adadelta, optim.Adamax, optim.NAdam, optim.RAdam, optim.Rprop, optim.ASGD]
 
 # One element, a partial vector, several vectors and a rest, and more than one thread's share.
 SHAPES = [(), (0,), (7,), (3, 11), (40001,)]
@@ -411,7 +490,7 @@ Parameter Group 1
 # -------------------------------------------------------------------- clipping
 
 
-@pytest.mark.parametrize("order", [1.0, 2.0, float("inf")])
+@pytest.mark.parametrize("order", [1.0, 2.0, float("inf"), 3.0, 0.5])
 def test_clip_grad_norm(order):
     params = [nn.Parameter(cr.zeros(n)) for n in (3, 4)]
     grads = [np.arange(3.0), -np.arange(4.0)]

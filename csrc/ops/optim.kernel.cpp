@@ -8,8 +8,9 @@
 //
 // Formulas as in torch.optim: SGD (Sutskever et al. 2013), Adam (Kingma and Ba 2014; Reddi et al.
 // 2018; Loshchilov and Hutter 2019), RMSprop (Hinton 2012; Graves 2013), Adagrad (Duchi et al.
-// 2011), Adadelta (Zeiler 2012), Adamax (Kingma and Ba 2014). Divisions by scalars became products
-// with their reciprocals.
+// 2011), Adadelta (Zeiler 2012), Adamax (Kingma and Ba 2014), NAdam (Dozat 2016), RAdam (Liu et al.
+// 2020), Rprop (Riedmiller and Braun 1993), averaged SGD (Polyak and Juditsky 1992). Divisions by
+// scalars became products with their reciprocals.
 #include "ops/optim.kernel.h"
 
 #include "simd/vec.h"
@@ -176,13 +177,92 @@ void adamax(const StepRange& range, const AdamaxStep& step) {
                });
 }
 
+template <class T>
+void nadam(const StepRange& range, const NadamStep& step) {
+  const Vec<T> shrink = splat<T>(static_cast<T>(step.shrink));
+  const Vec<T> gain1 = splat<T>(static_cast<T>(1 - step.beta1));
+  const Vec<T> beta2 = splat<T>(static_cast<T>(step.beta2));
+  const Vec<T> gain2 = splat<T>(static_cast<T>(1 - step.beta2));
+  const Vec<T> grad_size = splat<T>(static_cast<T>(step.grad_size));
+  const Vec<T> mean_size = splat<T>(static_cast<T>(step.mean_size));
+  const Vec<T> root_scale = splat<T>(static_cast<T>(step.root_scale));
+  const Vec<T> eps = splat<T>(static_cast<T>(step.eps));
+  update<T, 2>(range, step.gradient,
+               [&](Vec<T>& p, Vec<T> g, Vec<T>* s) __attribute__((always_inline)) {
+                 s[0] += gain1 * (g - s[0]);
+                 s[1] = beta2 * s[1] + gain2 * (g * g);
+                 const Vec<T> direction = grad_size * g + mean_size * s[0];
+                 p = shrink * p - direction / (root_scale * sqrt(s[1]) + eps);
+               });
+}
+
+template <class T>
+void radam(const StepRange& range, const RadamStep& step) {
+  const Vec<T> shrink = splat<T>(static_cast<T>(step.shrink));
+  const Vec<T> gain1 = splat<T>(static_cast<T>(1 - step.beta1));
+  const Vec<T> beta2 = splat<T>(static_cast<T>(step.beta2));
+  const Vec<T> gain2 = splat<T>(static_cast<T>(1 - step.beta2));
+  const Vec<T> size = splat<T>(static_cast<T>(step.step_size));
+  const Vec<T> eps = splat<T>(static_cast<T>(step.eps));
+  const bool rectified = step.rectified;
+  update<T, 2>(range, step.gradient,
+               [&](Vec<T>& p, Vec<T> g, Vec<T>* s) __attribute__((always_inline)) {
+                 s[0] += gain1 * (g - s[0]);
+                 s[1] = beta2 * s[1] + gain2 * (g * g);
+                 const Vec<T> direction = rectified ? s[0] / (sqrt(s[1]) + eps) : s[0];
+                 p = shrink * p - size * direction;
+               });
+}
+
+template <class T>
+void rprop(const StepRange& range, const RpropStep& step) {
+  const Vec<T> zero{}, one = splat<T>(T(1));
+  const Vec<T> shrink = splat<T>(static_cast<T>(step.shrink));
+  const Vec<T> grow = splat<T>(static_cast<T>(step.grow));
+  const Vec<T> smallest = splat<T>(static_cast<T>(step.smallest));
+  const Vec<T> largest = splat<T>(static_cast<T>(step.largest));
+  update<T, 2>(range, step.gradient,
+               [&](Vec<T>& p, Vec<T> g, Vec<T>* s) __attribute__((always_inline)) {
+                 const Vec<T> agreement = g * s[0];
+                 const Mask<T> turned = agreement < zero;
+                 const Vec<T> size = s[1] * (agreement > zero ? grow : turned ? shrink : one);
+                 s[1] = min_or_b(max_or_b(size, smallest), largest);
+                 s[0] = turned ? zero : g;  // after a turn the next step counts as a first one
+                 p -= s[0] > zero ? s[1] : s[0] < zero ? -s[1] : zero;
+               });
+}
+
+template <class T>
+void asgd(const StepRange& range, const AsgdStep& step) {
+  const Vec<T> rate = splat<T>(static_cast<T>(step.rate));
+  const Vec<T> keep = splat<T>(static_cast<T>(step.keep));
+  const Vec<T> share = splat<T>(static_cast<T>(step.share));
+  const bool all = step.share == 1;
+  update<T, 1>(range, step.gradient,
+               [&](Vec<T>& p, Vec<T> g, Vec<T>* s) __attribute__((always_inline)) {
+                 p = keep * p - rate * g;
+                 s[0] = all ? p : s[0] + share * (p - s[0]);
+               });
+}
+
+template <class T>
+void average(const StepRange& range, const AverageStep& step) {
+  const Vec<T> weight = splat<T>(static_cast<T>(step.weight));
+  update<T, 0>(range, step.gradient,
+               [&](Vec<T>& p, Vec<T> g, Vec<T>*)
+                   __attribute__((always_inline)) { p += weight * (g - p); });
+}
+
 }  // namespace
 
 extern const OptimTable optim_table;
 const OptimTable optim_table = {
     {sgd<float>, sgd<double>},           {adam<float>, adam<double>},
     {rmsprop<float>, rmsprop<double>},   {adagrad<float>, adagrad<double>},
-    {adadelta<float>, adadelta<double>}, {adamax<float>, adamax<double>}};
+    {adadelta<float>, adadelta<double>}, {adamax<float>, adamax<double>},
+    {nadam<float>, nadam<double>},       {radam<float>, radam<double>},
+    {rprop<float>, rprop<double>},       {asgd<float>, asgd<double>},
+    {average<float>, average<double>}};
 
 }  // namespace CR_ISA
 }  // namespace cr

@@ -63,6 +63,39 @@ struct AdamaxStep {  // state: mean, decaying maximum
   double step_size;  // lr / (1 - beta1^t)
 };
 
+struct NadamStep {  // state: mean, mean square
+  StepGradient gradient;
+  double shrink;  // as in AdamStep
+  double beta1, beta2, eps;
+  double grad_size, mean_size;  // of the gradient's and of the mean's part of the step
+  double root_scale;            // 1 / sqrt(1 - beta2^t)
+};
+
+struct RadamStep {  // state: mean, mean square
+  StepGradient gradient;
+  double shrink;  // as in AdamStep
+  double beta1, beta2, eps;
+  double step_size;  // corrections of bias and variance included
+  bool rectified;    // else the mean alone, while its mean square is not to be trusted
+};
+
+struct RpropStep {  // state: last gradient, step size
+  StepGradient gradient;
+  double shrink, grow;  // factors of the step size where the gradient's sign changed or stayed
+  double smallest, largest;
+};
+
+struct AsgdStep {  // state: average
+  StepGradient gradient;
+  double rate, keep;  // keep = 1 - lambd * rate
+  double share;       // of the new parameter in the average
+};
+
+struct AverageStep {  // the "gradient" is the value the average moves to
+  StepGradient gradient;
+  double weight;
+};
+
 template <class Step>
 using StepKernel = void (*)(const StepRange& range, const Step& step);
 
@@ -74,6 +107,11 @@ struct OptimTable {
   StepKernel<AdagradStep> adagrad[2];
   StepKernel<AdadeltaStep> adadelta[2];
   StepKernel<AdamaxStep> adamax[2];
+  StepKernel<NadamStep> nadam[2];
+  StepKernel<RadamStep> radam[2];
+  StepKernel<RpropStep> rprop[2];
+  StepKernel<AsgdStep> asgd[2];
+  StepKernel<AverageStep> average[2];
 };
 CR_KERNEL_TABLE(OptimTable, optim_table)
 

@@ -59,7 +59,9 @@ def tensor(
     else:
         import numpy as np
 
-        array = np.array(data)  # a copy, which the tensor then owns
+        # A copy, which the tensor then owns. Not np.array(data): __array__ of other libraries does
+        # not always know `copy`.
+        array = np.array(np.asarray(data))
         if array.dtype == object:
             raise TypeError(
                 f"tensor: cannot make a tensor from {type(data).__name__}; expected numbers"

@@ -41,6 +41,19 @@ class RemovableHandle:
         self.remove()
 
 
+def add_hook(table: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
+    """Put a hook into a table, at its end or its beginning."""
+    key = next(_hook_ids)
+    if prepend:
+        later = dict(table)
+        table.clear()
+        table[key] = hook
+        table.update(later)
+    else:
+        table[key] = hook
+    return RemovableHandle(lambda: table.pop(key, None))
+
+
 class _TensorMethods:
     """The namespace whose functions become methods of Tensor."""
 

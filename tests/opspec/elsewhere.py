@@ -45,6 +45,15 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_adagrad_step_": ("test_optim.py", "Adagrad"),
     "_adadelta_step_": ("test_optim.py", "Adadelta"),
     "_adamax_step_": ("test_optim.py", "Adamax"),
+    "_nadam_step_": ("test_optim.py", "NAdam"),
+    "_radam_step_": ("test_optim.py", "RAdam"),
+    "_rprop_step_": ("test_optim.py", "Rprop"),
+    "_asgd_step_": ("test_optim.py", "ASGD"),
+    "_average_": ("test_optim_more.py", "test_averages"),
+    # Clipping.
+    "_get_total_norm": ("test_optim_more.py", "get_total_norm"),
+    "_clip_grad_norm_": ("test_optim_more.py", "clip_grad_norm_"),
+    "_clip_grad_value_": ("test_optim_more.py", "clip_grad_value_"),
     # The rows that convolution and pooling and their gradients are made of.
     "_conv": ("test_conv.py", "test_gradients_of_the_family"),
     "_conv_input_grad": ("test_conv.py", "_conv_input_grad"),

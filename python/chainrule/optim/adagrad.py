@@ -8,7 +8,7 @@ import chainrule as cr
 from chainrule import Tensor
 from chainrule._core import _adagrad_step_
 
-from .optimizer import Optimizer, Params, check_ported, check_range, new_step
+from .optimizer import Optimizer, Params, check_ported, check_range, new_scalar
 
 __all__ = ["Adagrad"]
 
@@ -49,7 +49,7 @@ class Adagrad(Optimizer):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-2,
+        lr: float | Tensor = 1e-2,
         lr_decay: float = 0,
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
@@ -90,7 +90,7 @@ class Adagrad(Optimizer):
         group = self.param_groups[-1]
         for param in group["params"]:
             self.state[param] = {
-                "step": new_step(),
+                "step": new_scalar(0.0),
                 "sum": cr.full_like(param, group["initial_accumulator_value"]),
             }
 

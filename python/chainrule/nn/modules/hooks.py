@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chainrule import Tensor
-from chainrule._tensor import RemovableHandle
 from chainrule.autograd import Function
 
 if TYPE_CHECKING:
     from .module import Module
-
-_keys = itertools.count()
 
 
 class Hooks:
@@ -28,19 +24,6 @@ class Hooks:
         self.state_dict: dict[int, Callable[..., Any]] = {}
         self.load_pre: dict[int, Callable[..., Any]] = {}
         self.load_post: dict[int, Callable[..., Any]] = {}
-
-
-def add_hook(table: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
-    """Put a hook into a table, at its end or its beginning."""
-    key = next(_keys)
-    if prepend:
-        later = dict(table)
-        table.clear()
-        table[key] = hook
-        table.update(later)
-    else:
-        table[key] = hook
-    return RemovableHandle(lambda: table.pop(key, None))
 
 
 def call_with_hooks(

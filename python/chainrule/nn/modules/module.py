@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 import chainrule as cr
 from chainrule import Tensor
-from chainrule._tensor import RemovableHandle
+from chainrule._tensor import RemovableHandle, add_hook
 
 from ..parameter import Parameter
-from .hooks import Hooks, add_hook, call_with_hooks
+from .hooks import Hooks, call_with_hooks
 from .text import LOCATED, indent, layout, locate, nearest
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
-from .scheduler import LRScheduler, check_optimizer
+from .scheduler import LRScheduler, check_optimizer, set_lr
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
 
@@ -94,7 +94,7 @@ class SequentialLR(_Combined):
         # The constructors of all schedulers have taken a step and set the rates: undo that, and
         # begin with the first.
         for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
+            set_lr(group, group["initial_lr"])
         for scheduler in self._schedulers:
             scheduler.last_epoch -= 1
         self._schedulers[0].step()

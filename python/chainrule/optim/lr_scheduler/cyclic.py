@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..optimizer import Optimizer
-from .scheduler import LRScheduler, check_optimizer, function_state, per_group
+from .scheduler import LRScheduler, check_optimizer, function_state, per_group, set_lr
 
 __all__ = ["CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"]
 
@@ -198,7 +198,8 @@ class CyclicLR(LRScheduler):
             _check_momentum("CyclicLR", optimizer)
         if last_epoch == -1:
             for number, group in enumerate(optimizer.param_groups):
-                group["lr"] = group["initial_lr"] = base_lrs[number]
+                group["initial_lr"] = base_lrs[number]
+                set_lr(group, base_lrs[number])
                 if cycle_momentum:
                     group.update(base_momentum=lows[number], max_momentum=highs[number])
         super().__init__(optimizer, last_epoch)

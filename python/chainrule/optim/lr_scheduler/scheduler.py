@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from chainrule import Tensor
+
 from ..optimizer import Optimizer
 
 __all__ = ["LRScheduler"]
@@ -46,7 +48,7 @@ class LRScheduler:
         check_optimizer(type(self).__name__, optimizer)
         for number, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
+                group.setdefault("initial_lr", float(group["lr"]))
             elif "initial_lr" not in group:
                 raise KeyError(
                     f"{type(self).__name__}: parameter group {number} has no 'initial_lr', which "
@@ -82,11 +84,11 @@ class LRScheduler:
         self._set(self.get_lr() if epoch is None else self._closed_form())
 
     def _lrs(self) -> list[float]:
-        return [group["lr"] for group in self.optimizer.param_groups]
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
 
     def _set(self, lrs: list[float]) -> None:
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
-            group["lr"] = lr
+            set_lr(group, lr)
         self._last_lr = list(lrs)
 
     def state_dict(self) -> dict[str, Any]:
@@ -100,6 +102,14 @@ class LRScheduler:
             state_dict: the state.
         """
         self.__dict__.update(state_dict)
+
+
+def set_lr(group: dict[str, Any], lr: float) -> None:
+    """Set a group's learning rate; one that is a tensor is written to."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(lr)
+    else:
+        group["lr"] = lr
 
 
 def check_optimizer(name: str, optimizer: Any) -> None:
