@@ -178,6 +178,7 @@ Example:
     tensor([30, 10])
 )")
         .function_only()
+        .moves()
         .infer([](Call& call) {
           const Picked picked = pick("index", call.in[0], call.in, 1, index_count(call));
           call.set_output(0, picked.result_shape, call.in[0].dtype());
@@ -283,6 +284,7 @@ Example:
     tensor([[2],
             [4]])
 )")
+        .moves()
         .infer([](Call& call) {
           const Tensor &x = call.in[0], &index = call.in[1];
           const int dim = normalize_dim("index_select", call.attrs.i(0), x.rank());
@@ -417,6 +419,7 @@ Example:
     tensor([[1],
             [4]])
 )")
+        .moves()
         .infer([](Call& call) {
           const Tensor &x = call.in[0], &index = call.in[1];
           const int dim = normalize_dim("gather", call.attrs.i(0), x.rank());
@@ -508,6 +511,7 @@ Example:
     tensor([0., 0., 5.])
 )")
         .inplace()
+        .moves()
         .infer(infer_scatter)
         .launch([](Call& call) { launch_scatter(call, false); })
         .saves("index")

@@ -17,6 +17,7 @@ Example:
     tensor([1, 2, 3])
 )")
         .function_only()
+        .moves()
         .infer([](Call& call) {
           CR_CHECK(call.in.size() > 0, "cat: needs at least one tensor");
           const Tensor& first = call.in[0];
@@ -64,6 +65,7 @@ Example:
     >>> cr.flip(cr.arange(3), (0,))
     tensor([2, 1, 0])
 )")
+        .moves()
         .infer([](Call& call) {
           call.out_meta[0] = call.in[0].meta();
           normalize_dims("flip", call.attrs.ints(0), call.in[0].rank());
@@ -139,6 +141,7 @@ Dims padded_shape(const Dims& shape, const Dims& pad) {
 const Row constant_pad_row =
     Row("_constant_pad(Tensor input, int[] pad, float value=0)")
         .doc("Kernel row of ``pad`` with a constant; negative padding crops.")
+        .moves()
         .infer([](Call& call) {
           call.set_output(0, padded_shape(call.in[0].shape(), call.attrs.ints(0)),
                           call.in[0].dtype());

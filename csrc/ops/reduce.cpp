@@ -144,16 +144,20 @@ DType sum_type(const Call& call) {
   return call.attrs.dtype(2, is_floating(dtype) ? dtype : DType::kInt64);
 }
 
-// Integers are added and multiplied in int64; a narrower `dtype` (argument k) is converted to
-// before and after. Undefined when there is nothing to convert.
-Tensor in_narrow_integers(const OpDef& op, const TensorList& in, const Attrs& attrs, int k) {
-  const DType dtype = attrs.dtype(k, DType::kInt64);
+// Integers are added and multiplied in int64; another `dtype` (argument k) is converted to before
+// and after, and uint64 stays uint64: modulo 2^64 the two are the same. Undefined when there is
+// nothing to convert.
+Tensor in_other_integers(const OpDef& op, const TensorList& in, const Attrs& attrs, int k) {
+  const bool wide = in[0].dtype() == DType::kUInt64;
+  const DType dtype = attrs.dtype(k, wide ? DType::kUInt64 : DType::kInt64);
   if (is_floating(dtype) || dtype == DType::kInt64) return Tensor();
   Attrs plain;
   for (int i = 0; i < attrs.size(); ++i) {
     i == k ? plain.push_none() : plain.push_from(attrs, i);
   }
-  return OP(to)(run(op, {OP(to)(in[0], dtype)}, plain), dtype);
+  Tensor x = OP(to)(in[0], dtype);
+  if (dtype == DType::kUInt64) x = OP(to)(x, DType::kInt64);
+  return OP(to)(run(op, {x}, plain), dtype);
 }
 
 // ---------------------------------------------------------------- sums and means
@@ -169,7 +173,7 @@ Example:
     tensor([4., 6.])
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return in_narrow_integers(OP(sum), in, attrs, 2);
+          return in_other_integers(OP(sum), in, attrs, 2);
         })
         .infer([](Call& call) {
           const DType result = sum_type(call);
@@ -228,7 +232,7 @@ Example:
     tensor(6.)
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          if (!attrs.none(0)) return in_narrow_integers(OP(prod), in, attrs, 2);
+          if (!attrs.none(0)) return in_other_integers(OP(prod), in, attrs, 2);
           return OP(prod)(OP(reshape)(in[0], Dims{-1}), 0, false, attrs.dtype(2));
         })
         .infer([](Call& call) {
@@ -536,7 +540,7 @@ Example:
     tensor([1., 3., 6.])
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return in_narrow_integers(OP(cumsum), in, attrs, 1);
+          return in_other_integers(OP(cumsum), in, attrs, 1);
         })
         .infer(infer_cumulative)
         .launch([](Call& call) { launch_cumulative(call, reduce_table().cumsum); })
@@ -553,7 +557,7 @@ Example:
     tensor([1., 2., 6.])
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return in_narrow_integers(OP(cumprod), in, attrs, 1);
+          return in_other_integers(OP(cumprod), in, attrs, 1);
         })
         .infer(infer_cumulative)
         .launch([](Call& call) { launch_cumulative(call, reduce_table().cumprod); })

@@ -318,8 +318,14 @@ void cumulate(const void* input, void* output, const ReduceShape& s) {
 
 }  // namespace
 
-#define CR_ALL_TYPES(K) \
-  {K(bool), K(uint8_t), K(int8_t), K(int16_t), K(int32_t), K(int64_t), K(float), K(double)}
+// Rows of the table, in the order of DType: kernels for every type that is computed in, and for
+// the types sums are formed in.
+#define CR_ALL_TYPES(K)                                                                  \
+  {K(bool),    K(uint8_t), K(uint16_t), K(uint32_t), K(uint64_t), K(int8_t), K(int16_t), \
+   K(int32_t), K(int64_t), nullptr,     nullptr,     K(float),    K(double)}
+#define CR_SUM_TYPES(of_int64, of_float, of_double)                  \
+  {nullptr, nullptr,  nullptr, nullptr, nullptr,  nullptr,  nullptr, \
+   nullptr, of_int64, nullptr, nullptr, of_float, of_double}
 #define CR_MAX(T) extreme<T, Max>
 #define CR_MIN(T) extreme<T, Min>
 #define CR_ARGMAX(T) arg_extreme<T, Max>
@@ -330,23 +336,20 @@ void cumulate(const void* input, void* output, const ReduceShape& s) {
 extern const ReduceTable reduce_table;
 const ReduceTable reduce_table = {
     {
-        {nullptr, nullptr, nullptr, nullptr, nullptr, fold<int64_t, int64_t, SumInt>,
-         sum_float<float, Plain>, sum_float<double, Plain>},
-        {nullptr, nullptr, nullptr, nullptr, nullptr, fold<int64_t, int64_t, Prod>,
-         fold<float, float, Prod>, fold<double, double, Prod>},
+        CR_SUM_TYPES((fold<int64_t, int64_t, SumInt>), (sum_float<float, Plain>),
+                     (sum_float<double, Plain>)),
+        CR_SUM_TYPES((fold<int64_t, int64_t, Prod>), (fold<float, float, Prod>),
+                     (fold<double, double, Prod>)),
         CR_ALL_TYPES(CR_MAX),
         CR_ALL_TYPES(CR_MIN),
         CR_ALL_TYPES(CR_ARGMAX),
         CR_ALL_TYPES(CR_ARGMIN),
         CR_ALL_TYPES(CR_ANY),
         CR_ALL_TYPES(CR_ALL),
-        {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, sum_float<float, Squared>,
-         sum_float<double, Squared>},
+        CR_SUM_TYPES(nullptr, (sum_float<float, Squared>), (sum_float<double, Squared>)),
     },
-    {nullptr, nullptr, nullptr, nullptr, nullptr, cumulate<int64_t, false>, cumulate<float, false>,
-     cumulate<double, false>},
-    {nullptr, nullptr, nullptr, nullptr, nullptr, cumulate<int64_t, true>, cumulate<float, true>,
-     cumulate<double, true>},
+    CR_SUM_TYPES((cumulate<int64_t, false>), (cumulate<float, false>), (cumulate<double, false>)),
+    CR_SUM_TYPES((cumulate<int64_t, true>), (cumulate<float, true>), (cumulate<double, true>)),
 };
 
 }  // namespace CR_ISA

@@ -177,6 +177,14 @@ using MaskOf = Mask<Lane<V>>;
 template <int Bytes>
 struct BitsOfSize;
 template <>
+struct BitsOfSize<1> {
+  using type = uint8_t;
+};
+template <>
+struct BitsOfSize<2> {
+  using type = uint16_t;
+};
+template <>
 struct BitsOfSize<4> {
   using type = uint32_t;
 };

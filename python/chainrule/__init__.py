@@ -17,6 +17,7 @@ from . import (
     _core,
     _dtypes,
     _functions,
+    _limits,
     _placing,
     _products,
     _sorting,
@@ -28,6 +29,7 @@ from . import _tensor as _tensor  # attaches the methods written in Python
 from ._core import *  # noqa: F403
 from ._dtypes import *  # noqa: F403
 from ._functions import *  # noqa: F403
+from ._limits import *  # noqa: F403
 from ._placing import *  # noqa: F403
 from ._printing import set_printoptions
 from ._products import *  # noqa: F403
@@ -68,6 +70,7 @@ __all__ = [
 __all__ += _core.__all__
 __all__ += _dtypes.__all__
 __all__ += _functions.__all__
+__all__ += _limits.__all__
 __all__ += _placing.__all__
 __all__ += _products.__all__
 __all__ += _sorting.__all__

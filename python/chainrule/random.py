@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from . import _core, _functions
+from . import _core, _functions, _limits
 from ._core import Tensor
 
 # Functions of this module that are methods of Tensor too.
@@ -374,7 +374,10 @@ def random_(
     if high is None and low:
         low, high = 0, low
     if high is None:
-        high = {"float32": 2**24 + 1, "float64": 2**53 + 1, "bool": 2}.get(self.dtype.name) or min(
-            _functions.iinfo(self.dtype).max + 1, 2**63 - 1
-        )
+        if self.dtype.is_floating_point:
+            high = round(2 / _limits.finfo(self.dtype).eps) + 1
+        elif self.dtype is _core.bool:
+            high = 2
+        else:
+            high = min(_limits.iinfo(self.dtype).max + 1, 2**63 - 1)
     return self.copy_(randint(low, high, self.shape, generator=generator))

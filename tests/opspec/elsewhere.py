@@ -25,6 +25,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_max_dim": ("opspec/reduce.py", "max"),
     "_min_dim": ("opspec/reduce.py", "min"),
     "_sum_squares": ("opspec/reduce.py", '"norm"'),
+    "_view_dtype": ("test_dtypes.py", "test_view_as_another_dtype"),
     "_constant_pad": ("opspec/shape.py", '"pad"'),
     "index": ("test_indexing.py", "test_get"),
     "index_put": ("test_indexing.py", "test_set"),
