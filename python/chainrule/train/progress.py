@@ -66,7 +66,8 @@ class Bar(Progress):
         self._next = time.perf_counter()
         self._row: Mapping[str, float] = {}
         self._bar: Any = None
-        columns = _columns()
+        # Terminals that say they have no size (some containers') would get no bar at all.
+        size = {"ncols": 80, "nrows": 24} if _has_no_size() else {"dynamic_ncols": True}
         try:
             self._bar = tqdm(
                 total=steps,
@@ -74,8 +75,7 @@ class Bar(Progress):
                 file=sys.stdout,
                 unit="step",
                 miniters=1,
-                ncols=columns,
-                dynamic_ncols=columns is None,
+                **size,
             )
         except (OSError, ValueError):
             self._break()
@@ -122,12 +122,11 @@ class Bar(Progress):
             self._break()
 
 
-def _columns() -> int | None:
-    """Return a width for terminals that say they have none, where tqdm would draw nothing."""
+def _has_no_size() -> bool:
     try:
-        return None if os.get_terminal_size(sys.stdout.fileno()).columns else 80
+        return os.get_terminal_size(sys.stdout.fileno()).columns == 0
     except (OSError, ValueError, AttributeError):  # no terminal
-        return None
+        return False
 
 
 def _numbers(row: Mapping[str, float], between: str, equals: str) -> str:
