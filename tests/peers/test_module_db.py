@@ -32,10 +32,6 @@ LATER = {
 }
 
 IN_WORK = {
-    *(f"{kind}3d" for kind in ("AdaptiveAvgPool", "AdaptiveMaxPool", "AvgPool", "MaxPool")),
-    *(f"{kind}3d" for kind in ("BatchNorm", "Conv", "InstanceNorm")),
-    *(f"{kind}Pad3d" for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero")),
-    *(f"{kind}{d}d" for kind in ("ConvTranspose", "LPPool") for d in (1, 2, 3)),
     *("CTCLoss", "MultiheadAttention", "Transformer"),
     *("TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer"),
     *("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell"),
