@@ -70,7 +70,8 @@ void run_kernel(ReduceKernel kernel, const Folded& f, const Tensor& out) {
   // Columns and rows are independent; chunk over rows, or over columns when there is one row.
   const double ns_per_row = 0.3 * static_cast<double>(f.n) * static_cast<double>(f.inner);
   if (f.rows == 1 && f.inner > 1) {
-    const int64_t grain = std::max<int64_t>(64, grain_for(0.3 * static_cast<double>(f.n)));
+    // Whole cache lines, and long enough stretches of each row for the memory to follow.
+    const int64_t grain = (grain_for(0.08 * static_cast<double>(f.n)) + 63) / 64 * 64;
     parallel(f.inner, grain, [&](int64_t begin, int64_t end, int) {
       kernel(f.x.data(), out.data(), {f.n, f.inner, 0, 1, begin, end});
     });

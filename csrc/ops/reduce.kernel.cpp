@@ -12,24 +12,20 @@ namespace cr {
 namespace CR_ISA {
 namespace {
 
-constexpr int64_t kBlock = 4096;    // elements of one block along a contiguous axis
-constexpr int64_t kBlockRows = 64;  // rows of one block across columns
-constexpr int64_t kColumns = 256;   // columns handled together
+constexpr int64_t kBlock = 4096;     // elements of one block along a contiguous axis
+constexpr int64_t kBlockRows = 256;  // rows of one block across columns, added four at a time
+constexpr int64_t kColumns = 256;    // columns handled together
 
 // ---------------------------------------------------------------- sums
 
-// A total that keeps what rounding loses.
-struct CompensatedSum {
-  double sum = 0, lost = 0;
-  void add(double x) {
-    const double next = sum + x;
-    // Infinities would make the correction NaN.
-    if (next - next == 0)
-      lost += __builtin_fabs(sum) >= __builtin_fabs(x) ? (sum - next) + x : (x - next) + sum;
-    sum = next;
-  }
-  double result() const { return sum + lost; }
-};
+// Adds x to a total that keeps what rounding loses; the result is sum + lost.
+inline void add_compensated(double& sum, double& lost, double x) {
+  const double next = sum + x;
+  const double kept =
+      __builtin_fabs(sum) >= __builtin_fabs(x) ? (sum - next) + x : (x - next) + sum;
+  lost += next - next == 0 ? kept : 0;  // infinities would make the correction NaN
+  sum = next;
+}
 
 struct Plain {
   template <class V>
@@ -65,6 +61,22 @@ T block_sum(const T* x, int64_t n) {
   return lanes[0];
 }
 
+// to[j] = the sum of n lines' elements j.
+template <class T, class F>
+void sum_lines(T* to, const T* line, int64_t n, int64_t inner, int64_t width) {
+  for (int64_t j = 0; j < width; ++j) to[j] = 0;
+  int64_t r = 0;
+  for (; r + 4 <= n; r += 4, line += 4 * inner) {
+    const T *a = line, *b = a + inner, *c = b + inner, *d = c + inner;
+    for (int64_t j = 0; j < width; ++j) {
+      to[j] += (F::of(a[j]) + F::of(b[j])) + (F::of(c[j]) + F::of(d[j]));
+    }
+  }
+  for (; r < n; ++r, line += inner) {
+    for (int64_t j = 0; j < width; ++j) to[j] += F::of(line[j]);
+  }
+}
+
 template <class T, class F>
 void sum_float(const void* input, void* output, const ReduceShape& s) {
   const T* x = static_cast<const T*>(input);
@@ -76,27 +88,29 @@ void sum_float(const void* input, void* output, const ReduceShape& s) {
         out[row] = block_sum<T, F>(from, s.n);
         continue;
       }
-      CompensatedSum total;
+      double sum = 0, lost = 0;
       for (int64_t i = 0; i < s.n; i += kBlock) {
-        total.add(block_sum<T, F>(from + i, s.n - i < kBlock ? s.n - i : kBlock));
+        const int64_t size = s.n - i < kBlock ? s.n - i : kBlock;
+        add_compensated(sum, lost, block_sum<T, F>(from + i, size));
       }
-      out[row] = static_cast<T>(total.result());
+      out[row] = static_cast<T>(sum + lost);
       continue;
     }
     for (int64_t c = s.col_begin; c < s.col_end; c += kColumns) {
       const int64_t width = s.col_end - c < kColumns ? s.col_end - c : kColumns;
-      CompensatedSum total[kColumns];
+      if (s.n <= kBlockRows) {
+        sum_lines<T, F>(out + row * s.inner + c, from + c, s.n, s.inner, width);
+        continue;
+      }
+      double sum[kColumns] = {}, lost[kColumns] = {};
       for (int64_t i = 0; i < s.n; i += kBlockRows) {
-        const int64_t end = s.n - i < kBlockRows ? s.n : i + kBlockRows;
-        T block[kColumns] = {};
-        for (int64_t r = i; r < end; ++r) {
-          const T* line = from + r * s.inner + c;
-          for (int64_t j = 0; j < width; ++j) block[j] += F::of(line[j]);
-        }
-        for (int64_t j = 0; j < width; ++j) total[j].add(block[j]);
+        const int64_t lines = s.n - i < kBlockRows ? s.n - i : kBlockRows;
+        T block[kColumns];
+        sum_lines<T, F>(block, from + i * s.inner + c, lines, s.inner, width);
+        for (int64_t j = 0; j < width; ++j) add_compensated(sum[j], lost[j], block[j]);
       }
       for (int64_t j = 0; j < width; ++j) {
-        out[row * s.inner + c + j] = static_cast<T>(total[j].result());
+        out[row * s.inner + c + j] = static_cast<T>(sum[j] + lost[j]);
       }
     }
   }
