@@ -52,13 +52,7 @@ T block_sum(const T* x, int64_t n) {
   }
   for (; i + kLane <= n; i += kLane) acc[0] += F::of(load(x + i));
   if (i < n) acc[1] += F::of(load_partial(x + i, static_cast<int>(n - i)));
-  const Vec<T> total = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-  T lanes[kLane];
-  store(lanes, total);
-  for (int width = kLane / 2; width > 0; width /= 2) {
-    for (int j = 0; j < width; ++j) lanes[j] += lanes[j + width];
-  }
-  return lanes[0];
+  return sum_lanes<T>((acc[0] + acc[1]) + (acc[2] + acc[3]));
 }
 
 // to[j] = the sum of n lines' elements j.
@@ -231,11 +225,13 @@ T row_extreme(const T* x, int64_t n) {
 #pragma GCC unroll 4
   for (int j = 1; j < kAccumulators; ++j) step(best[0], best[j]);
   if (any(nan)) return static_cast<T>(__builtin_nan(""));
-  T lanes[kLane];
-  store(lanes, best[0]);
-  T result = lanes[0];
-  for (int j = 1; j < kLane; ++j) result = Op::step(result, lanes[j]);
-  return result;
+  return fold_lanes<T>(best[0], [](Vec<T> a, Vec<T> b) {
+    if constexpr (__is_same(Op, Max)) {
+      return a > b ? a : b;
+    } else {
+      return a < b ? a : b;
+    }
+  });
 }
 
 template <class T>
