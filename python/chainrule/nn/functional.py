@@ -70,6 +70,7 @@ from ._activations import (
 )
 from ._attention import scaled_dot_product_attention
 from ._convolution import conv1d, conv2d, conv3d
+from ._ctc import ctc_decode, ctc_loss
 from ._dropout import (
     alpha_dropout,
     dropout,
@@ -157,6 +158,8 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_decode",
+    "ctc_loss",
     "dice_loss",
     "dropout",
     "dropout1d",
