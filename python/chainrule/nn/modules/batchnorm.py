@@ -113,6 +113,9 @@ class _BatchNorm(_ChannelNorm):
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
         )
 
+    def _width(self) -> tuple[str, int]:
+        return "num_features", 1
+
     def forward(self, input: Tensor) -> Tensor:
         """Normalize ``input``; in training, also follow its statistics."""
         self._check_rank(input)
@@ -261,6 +264,9 @@ class _InstanceNorm(_ChannelNorm):
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
         )
+
+    def _width(self) -> tuple[str, int]:
+        return "num_features", 1 - max(self._ranks)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize ``input``; in training, also follow its statistics."""
