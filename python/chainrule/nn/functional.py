@@ -68,7 +68,7 @@ from ._activations import (
     threshold,
     threshold_,
 )
-from ._attention import scaled_dot_product_attention
+from ._attention import multi_head_attention_forward, scaled_dot_product_attention
 from ._convolution import conv1d, conv2d, conv3d
 from ._ctc import ctc_decode, ctc_loss
 from ._dropout import (
@@ -211,6 +211,7 @@ __all__ = [
     "maxout",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
