@@ -112,6 +112,7 @@ REDUCED = [
 ]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("name", "values", "expected"), REDUCED)
 def test_reductions_of_special_values(name: str, values: list[float], expected: Any) -> None:
     """As torch: NaN wins, nothing has the identity of the operation."""
@@ -124,6 +125,7 @@ def test_reductions_of_special_values(name: str, values: list[float], expected: 
         np.testing.assert_array_equal(result.item(), expected)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("values", "lse", "softmax"),
     [
