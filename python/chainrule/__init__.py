@@ -57,16 +57,28 @@ from .random import (
 )
 
 if TYPE_CHECKING:
-    from . import config, data, io, metrics, nn, optim, testing, train, utils
+    from . import (
+        config,
+        data,
+        datasets,
+        io,
+        metrics,
+        model_selection,
+        nn,
+        optim,
+        testing,
+        train,
+        utils,
+    )
     from .io import load, load_file, save, save_file
 
 __all__ = [
-    "Generator", "autograd", "bernoulli", "config", "data", "default_generator", "enable_grad",
-    "get_rng_state", "inference_mode", "initial_seed", "io", "load", "load_file", "manual_seed",
-    "metrics", "multinomial", "nn", "no_grad", "normal", "optim", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "random", "randperm", "save", "save_file", "seed",
-    "set_grad_enabled", "set_printoptions", "set_rng_state", "testing", "train",
-    "utils",
+    "Generator", "autograd", "bernoulli", "config", "data", "datasets", "default_generator",
+    "enable_grad", "get_rng_state", "inference_mode", "initial_seed", "io", "load", "load_file",
+    "manual_seed", "metrics", "model_selection", "multinomial", "nn", "no_grad", "normal", "optim",
+    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "random", "randperm",
+    "save", "save_file", "seed", "set_grad_enabled", "set_printoptions", "set_rng_state",
+    "testing", "train", "utils",
 ]  # fmt: skip
 __all__ += _core.__all__
 __all__ += _dtypes.__all__
@@ -80,7 +92,10 @@ __all__ += _statistics.__all__
 __version__: str = _core._version()
 
 # Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
-_LAZY_MODULES = ("config", "data", "io", "metrics", "nn", "optim", "testing", "train", "utils")
+_LAZY_MODULES = (
+    "config", "data", "datasets", "io", "metrics", "model_selection", "nn", "optim", "testing",
+    "train", "utils",
+)  # fmt: skip
 _LAZY_NAMES = {
     "load": "io",
     "save": "io",
