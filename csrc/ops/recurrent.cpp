@@ -18,6 +18,11 @@ enum Out { kOut, kHN, kCN, kGates, kCells, kHidden };
 
 // ---------------------------------------------------------------- checks
 
+template <class T>
+T* data_or_null(const Tensor& x) {
+  return x ? x.data<T>() : nullptr;
+}
+
 // One sequence of rows for all steps: (steps, batch, ...) or, with batch sizes, (rows, ...).
 void set_extent(Layer& layer, const char* op, const Tensor& x, const Tensor& batch_sizes) {
   if (!batch_sizes) {
@@ -47,6 +52,7 @@ void set_extent(Layer& layer, const char* op, const Tensor& x, const Tensor& bat
     CR_CHECK(x.size(0) == layer.rows, op, ": input has ", x.size(0),
              " rows; expected the sum of batch_sizes, ", layer.rows);
   }
+  layer.batch_sizes = data_or_null<int64_t>(batch_sizes);
   CR_CHECK(layer.steps >= 1, op, ": the sequence has no steps (got input of shape ", x.shape(),
            "); expected at least one");
 }
@@ -78,8 +84,7 @@ Layer layer_of(const Call& call) {
   set_extent(layer, op, x, in[kBatchSizes]);
   const bool lstm = layer.cell == Cell::kLstm;
   const int64_t h = layer.hidden, p = layer.state, width = layer.gates() * h;
-  CR_CHECK(h >= 1 && p >= 1, op, ": got weight_hh of shape ", w.shape(),
-           "; expected hidden units");
+  CR_CHECK(h >= 1 && p >= 1, op, ": got weight_hh of shape ", w.shape(), "; expected hidden units");
   const auto check = [&](In i, const char* what, const Dims& shape) {
     check_shape(op, what, in[i], shape, layer.dtype);
   };
@@ -87,9 +92,8 @@ Layer layer_of(const Call& call) {
   check(kWeightIh, "weight_ih", {width, layer.features});
   check(kWeightHh, "weight_hh", {width, p});
   CR_CHECK(static_cast<bool>(in[kC0]) == lstm, op, lstm ? ": c0 is missing" : ": c0 is for LSTM");
-  CR_CHECK(static_cast<bool>(in[kWeightHr]) == layer.projected(), op,
-           ": weight_hh has shape ", w.shape(), "; expected columns for the hidden size ", h,
-           " or a weight_hr");
+  CR_CHECK(static_cast<bool>(in[kWeightHr]) == layer.projected(), op, ": weight_hh has shape ",
+           w.shape(), "; expected columns for the hidden size ", h, " or a weight_hr");
   CR_CHECK(lstm || !layer.projected(), op, ": weight_hr is for LSTM");
   CR_CHECK(static_cast<bool>(in[kBiasIh]) == static_cast<bool>(in[kBiasHh]), op,
            ": got one of two biases; expected both or none");
@@ -103,11 +107,6 @@ Layer layer_of(const Call& call) {
   return layer;
 }
 
-template <class T>
-T* data_or_null(const Tensor& x) {
-  return x ? x.data<T>() : nullptr;
-}
-
 Dims with_last(Dims shape, int64_t size) {
   shape.back() = size;
   return shape;
@@ -119,9 +118,7 @@ struct States {
   Tensor h, c;
 };
 
-Tensor rows_of(const Tensor& x, int64_t begin, int64_t end) {
-  return OP(slice)(x, 0, begin, end);
-}
+Tensor rows_of(const Tensor& x, int64_t begin, int64_t end) { return OP(slice)(x, 0, begin, end); }
 
 Tensor gate(const Tensor& sums, int64_t k, int64_t hidden) {
   return OP(slice)(sums, 1, k * hidden, (k + 1) * hidden);
@@ -131,8 +128,7 @@ Tensor gate(const Tensor& sums, int64_t k, int64_t hidden) {
 States cell_by_ops(Cell cell, const Tensor& sums, const States& s, const TensorList& in,
                    const Tensor& mask) {
   const int64_t h = in[kWeightHh].size(0) / (cell == Cell::kLstm ? 4 : cell == Cell::kGru ? 3 : 1);
-  const Tensor recurrent =
-      OP(linear)(mask ? s.h * mask : s.h, in[kWeightHh], in[kBiasHh]);
+  const Tensor recurrent = OP(linear)(mask ? s.h * mask : s.h, in[kWeightHh], in[kBiasHh]);
   if (cell == Cell::kGru) {
     const Tensor r = OP(sigmoid)(gate(sums, 0, h) + gate(recurrent, 0, h));
     const Tensor z = OP(sigmoid)(gate(sums, 1, h) + gate(recurrent, 1, h));
@@ -242,8 +238,8 @@ void fused_gradients(Vjp& v) {
   Tensor d[kMaxOutputs];  // grad_gates, h0, c0, previous, grad_projected
   run(OP(_recurrent_grad),
       {optional_grad(kOut), optional_grad(kHN), optional_grad(kCN), v.in(kH0), v.in(kC0),
-       v.in(kWeightHh), v.in(kWeightHr), v.in(kMask), v.in(kBatchSizes), v.out(kOut),
-       v.out(kGates), v.out(kCells)},
+       v.in(kWeightHh), v.in(kWeightHr), v.in(kMask), v.in(kBatchSizes), v.out(kOut), v.out(kGates),
+       v.out(kCells)},
       attrs, d);
   const int64_t width = d[0].size(1), hidden = width / 4;  // of GRU's four
   const Tensor from_input = gru ? OP(slice)(d[0], 1, 0, 3 * hidden) : d[0];
@@ -265,9 +261,7 @@ void fused_gradients(Vjp& v) {
   v.set(kWeightHr, [&] { return weight_grad(d[4], v.out(kHidden)); });
   if (!v.needs(kBiasIh) && !v.needs(kBiasHh)) return;
   const Tensor sums = OP(sum)(d[0], Dims{0});
-  v.set(kBiasIh, [&] {
-    return gru ? new_last(OP(slice)(sums, 0, 0, 3 * hidden), hidden) : sums;
-  });
+  v.set(kBiasIh, [&] { return gru ? new_last(OP(slice)(sums, 0, 0, 3 * hidden), hidden) : sums; });
   v.set(kBiasHh, [&] { return gru ? OP(slice)(sums, 0, hidden, width) : sums; });
 }
 
@@ -278,8 +272,9 @@ const Row recurrent_row =
         "Tensor? weight_hr, Tensor? mask, Tensor? batch_sizes, Tensor? bias_ih, Tensor? bias_hh, "
         "{rnn_tanh|rnn_relu|lstm|gru} mode, bool reverse) -> (Tensor out, Tensor h_n, Tensor c_n, "
         "Tensor gates, Tensor cells, Tensor hidden)")
-        .doc("Run one recurrent layer in one direction over (T, N, features), or over packed rows "
-             "with ``batch_sizes``; ``mask`` multiplies the state before the recurrent product.")
+        .doc(
+            "Run one recurrent layer in one direction over (T, N, features), or over packed rows "
+            "with ``batch_sizes``; ``mask`` multiplies the state before the recurrent product.")
         .infer([](Call& call) {
           call.contiguous = true;
           call.outputs = 6;
@@ -295,8 +290,7 @@ const Row recurrent_row =
           call.workspace_bytes = forward_workspace(layer, static_cast<bool>(call.in[kMask]));
         })
         .launch([](Call& call) {
-          Layer layer = layer_of(call);
-          layer.batch_sizes = data_or_null<int64_t>(call.in[kBatchSizes]);
+          const Layer layer = layer_of(call);
           dispatch_floating(layer.dtype, [&](auto tag) {
             using T = typename decltype(tag)::type;
             const auto in = [&](In i) { return data_or_null<const T>(call.in[i]); };
@@ -305,13 +299,14 @@ const Row recurrent_row =
             };
             run_forward<T>(layer,
                            {in(kInput), in(kH0), in(kC0), in(kWeightIh), in(kWeightHh),
-                            in(kWeightHr), in(kMask), in(kBiasIh), in(kBiasHh), out(kOut),
-                            out(kHN), out(kCN), out(kGates), out(kCells), out(kHidden)},
+                            in(kWeightHr), in(kMask), in(kBiasIh), in(kBiasHh), out(kOut), out(kHN),
+                            out(kCN), out(kGates), out(kCells), out(kHidden)},
                            call.workspace);
           });
         })
-        .saves("input, h0, c0, weight_ih, weight_hh, weight_hr, mask, batch_sizes, bias_ih, "
-               "bias_hh, out, gates, cells, hidden")
+        .saves(
+            "input, h0, c0, weight_ih, weight_hh, weight_hr, mask, batch_sizes, bias_ih, "
+            "bias_hh, out, gates, cells, hidden")
         .vjp([](Vjp& v) {
           if (GradMode::enabled() || v.needs(kMask)) {
             gradients_by_replay(v);
@@ -333,6 +328,7 @@ Layer grad_layer_of(const Call& call) {
   layer.hidden = weight_hh.size(0) / layer.gates();
   layer.steps = batch_sizes ? batch_sizes.size(0) : out.size(0);
   layer.rows = batch_sizes ? out.size(0) : layer.steps * layer.batch;
+  layer.batch_sizes = data_or_null<int64_t>(batch_sizes);
   return layer;
 }
 
@@ -342,8 +338,9 @@ const Row recurrent_grad_row =
         "Tensor gates, Tensor cells, {rnn_tanh|rnn_relu|lstm|gru} mode, bool reverse, "
         "bool to_start) -> (Tensor grad_gates, Tensor grad_h0, Tensor grad_c0, Tensor previous, "
         "Tensor grad_projected)")
-        .doc("Gradients of ``_recurrent`` with respect to the sums before the gates, the initial "
-             "states and what is projected; and the states that the recurrent product took.")
+        .doc(
+            "Gradients of ``_recurrent`` with respect to the sums before the gates, the initial "
+            "states and what is projected; and the states that the recurrent product took.")
         .infer([](Call& call) {
           call.contiguous = true;
           call.outputs = 5;
@@ -357,8 +354,7 @@ const Row recurrent_grad_row =
           call.workspace_bytes = backward_workspace(layer, static_cast<bool>(call.in[7]));
         })
         .launch([](Call& call) {
-          Layer layer = grad_layer_of(call);
-          layer.batch_sizes = data_or_null<int64_t>(call.in[8]);
+          const Layer layer = grad_layer_of(call);
           dispatch_floating(layer.dtype, [&](auto tag) {
             using T = typename decltype(tag)::type;
             const auto in = [&](int i) {

@@ -123,8 +123,7 @@ void gru_step(const CellStep<T>& s) {
     T* gates = s.gates + row * s.gate_width + unit;
     const Vec<T> r = sigmoid(memory.get(gates));
     const Vec<T> z = sigmoid(memory.get(gates + s.hidden));
-    const Vec<T> n =
-        tanh(memory.get(gates + 2 * s.hidden) + r * memory.get(gates + 3 * s.hidden));
+    const Vec<T> n = tanh(memory.get(gates + 2 * s.hidden) + r * memory.get(gates + 3 * s.hidden));
     memory.put(gates, r);
     memory.put(gates + s.hidden, z);
     memory.put(gates + 2 * s.hidden, n);
@@ -151,9 +150,8 @@ void gru_grad(const CellGrad<T>& d) {
 }
 
 template <class T>
-constexpr RecurrentKernels<T> kKernels = {
-    {tanh_step<T>, relu_step<T>, lstm_step<T>, gru_step<T>},
-    {tanh_grad<T>, relu_grad<T>, lstm_grad<T>, gru_grad<T>}};
+constexpr RecurrentKernels<T> kKernels = {{tanh_step<T>, relu_step<T>, lstm_step<T>, gru_step<T>},
+                                          {tanh_grad<T>, relu_grad<T>, lstm_grad<T>, gru_grad<T>}};
 
 }  // namespace
 

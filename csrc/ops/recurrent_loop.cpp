@@ -88,8 +88,7 @@ class Weights {
     const GemmKernels& gemm = gemm_kernels<T>();
     if (packed) {
       const int64_t edge = cols % gemm.tile_cols;
-      const int64_t padded =
-          cols - edge + (edge + gemm.lanes - 1) / gemm.lanes * gemm.lanes;
+      const int64_t padded = cols - edge + (edge + gemm.lanes - 1) / gemm.lanes * gemm.lanes;
       strips_ = carver.take<T>(depth * padded);
       packed_ = true;
     } else {
@@ -135,8 +134,8 @@ class Weights {
  private:
   Product product(int64_t rows, const T* a, int64_t a_row, T* c, int64_t c_row, bool accumulate,
                   const T* bias) const {
-    return {rows, cols_, depth_, a, a_row, 1, b_, b_row_, b_col_, c, c_row, accumulate, nullptr,
-            bias};
+    return {rows,   cols_,  depth_, a,     a_row,      1,       b_,
+            b_row_, b_col_, c,      c_row, accumulate, nullptr, bias};
   }
 
   const T* b_ = nullptr;
@@ -228,8 +227,8 @@ class Forward : Loop<T> {
     for (int64_t column = 0; column < width; column += each) {
       const int64_t cols = std::min(each, width - column);
       const bool apart = gru && column == 2 * h;
-      parts_[part_count_++] = {Weights<T>(offset(a_.weight_hh, column * p), 1, p, p, cols, cut_.packed,
-                                          layer.batch, carver),
+      parts_[part_count_++] = {Weights<T>(offset(a_.weight_hh, column * p), 1, p, p, cols,
+                                          cut_.packed, layer.batch, carver),
                                apart ? 3 * h : column, apart};
     }
     if (layer.projected()) {
@@ -244,16 +243,16 @@ class Forward : Loop<T> {
     gemm_run(gemm_of<T>(input_product()), input_memory_, input_bytes_);
     for (int i = 0; i < part_count_; ++i) parts_[i].weights.pack();
     projection_.pack();
-    this->over_steps([&](int64_t k, int64_t begin, int64_t end, int64_t first, int64_t last,
-                         int worker) {
-      const int64_t t = l.step(k);
-      this->over_rows(t, begin, end, a_.out, a_.cells, a_.h0, a_.c0,
-                      [&](int64_t row, int64_t stop, const T* h_before, const T* c_before) {
-                        step({stop - row, first, last, l.hidden, l.gate_width(), nullptr, h_before,
-                              c_before, nullptr, nullptr},
-                             l.begin(t) + row, row, worker);
-                      });
-    });
+    this->over_steps(
+        [&](int64_t k, int64_t begin, int64_t end, int64_t first, int64_t last, int worker) {
+          const int64_t t = l.step(k);
+          this->over_rows(t, begin, end, a_.out, a_.cells, a_.h0, a_.c0,
+                          [&](int64_t row, int64_t stop, const T* h_before, const T* c_before) {
+                            step({stop - row, first, last, l.hidden, l.gate_width(), nullptr,
+                                  h_before, c_before, nullptr, nullptr},
+                                 l.begin(t) + row, row, worker);
+                          });
+        });
     final_states();
   }
 
@@ -268,9 +267,13 @@ class Forward : Loop<T> {
 
   Product input_product() const {
     const Layer& l = layer_;
-    return {l.rows, l.gates() * l.hidden, l.features,       a_.input,    l.features,
-            1,      a_.weight_ih,         1,                l.features,  sums(),
-            l.gate_width(),               false,            nullptr,     a_.bias_ih ? bias_ : nullptr};
+    return {l.rows,         l.gates() * l.hidden,
+            l.features,     a_.input,
+            l.features,     1,
+            a_.weight_ih,   1,
+            l.features,     sums(),
+            l.gate_width(), false,
+            nullptr,        a_.bias_ih ? bias_ : nullptr};
   }
 
   void sum_biases() {
@@ -347,8 +350,8 @@ class Backward : Loop<T> {
   Backward(const Layer& layer, bool masked, const BackwardArrays<T>& arrays, Carver& carver)
       : Loop<T>(layer, masked, carver), a_(arrays) {
     const int64_t h = layer.hidden, p = layer.state;
-    recurrent_ = Weights<T>(a_.weight_hh, p, 1, layer.gates() * h, p, cut_.packed, layer.batch,
-                            carver);
+    recurrent_ =
+        Weights<T>(a_.weight_hh, p, 1, layer.gates() * h, p, cut_.packed, layer.batch, carver);
     if (masked) scratch_ = this->take_rows(p, carver);
     if (layer.projected()) {
       projection_ = Weights<T>(a_.weight_hr, h, 1, p, h, cut_.packed, layer.batch, carver);
@@ -362,25 +365,25 @@ class Backward : Loop<T> {
     if (l.cell == Cell::kLstm) start(a_.grad_c, l.batch * l.hidden, a_.grad_c0);
     recurrent_.pack();
     projection_.pack();
-    this->over_steps([&](int64_t k, int64_t begin, int64_t end, int64_t first, int64_t last,
-                         int worker) {
-      const int64_t t = l.step(l.steps - 1 - k);
-      pass_back(l.beside(t, 1), begin, end, first, last, worker);
-      this->over_rows(t, begin, end, a_.out, a_.cells, a_.h0, a_.c0,
-                      [&](int64_t row, int64_t stop, const T* h_before, const T* c_before) {
-                        CellGrad<T> g{};
-                        g.rows = stop - row;
-                        g.begin = first;
-                        g.end = last;
-                        g.h_before = h_before;
-                        g.c_before = c_before;
-                        step(g, l.begin(t) + row, row, worker);
-                      });
-      const bool whole = !cut_.units;
-      if (whole && k + 1 == l.steps && a_.to_start) {
-        pass_back(t, begin, end, first, last, worker);
-      }
-    });
+    this->over_steps(
+        [&](int64_t k, int64_t begin, int64_t end, int64_t first, int64_t last, int worker) {
+          const int64_t t = l.step(l.steps - 1 - k);
+          pass_back(l.beside(t, 1), begin, end, first, last, worker);
+          this->over_rows(t, begin, end, a_.out, a_.cells, a_.h0, a_.c0,
+                          [&](int64_t row, int64_t stop, const T* h_before, const T* c_before) {
+                            CellGrad<T> g{};
+                            g.rows = stop - row;
+                            g.begin = first;
+                            g.end = last;
+                            g.h_before = h_before;
+                            g.c_before = c_before;
+                            step(g, l.begin(t) + row, row, worker);
+                          });
+          const bool whole = !cut_.units;
+          if (whole && k + 1 == l.steps && a_.to_start) {
+            pass_back(t, begin, end, first, last, worker);
+          }
+        });
     if (cut_.units && a_.to_start) pass_back(l.step(0), 0, l.batch, 0, l.hidden, 0);
   }
 
@@ -396,8 +399,7 @@ class Backward : Loop<T> {
     const int64_t rows = std::min(end, l.size(t)) - begin;
     if (rows <= 0) return;
     const bool gru = l.cell == Cell::kGru;
-    const T* gates =
-        a_.grad_gates + (l.begin(t) + begin) * l.gate_width() + (gru ? l.hidden : 0);
+    const T* gates = a_.grad_gates + (l.begin(t) + begin) * l.gate_width() + (gru ? l.hidden : 0);
     T* grad_h = a_.grad_h0 + begin * l.state;
     if (!a_.mask) {
       if (!cut_.units) last = l.state;

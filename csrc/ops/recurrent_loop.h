@@ -13,10 +13,10 @@ struct Layer {
   Cell cell;
   bool reverse;
   DType dtype;
-  int64_t steps, batch, rows;             // rows: of all steps
-  int64_t features, hidden, state;        // state: of h, other than hidden when it is projected
-  const int64_t* batch_sizes = nullptr;   // null: every step holds the batch
-  int64_t* begins = nullptr;              // first row of each step, when there are batch sizes
+  int64_t steps, batch, rows;            // rows: of all steps
+  int64_t features, hidden, state;       // state: of h, other than hidden when it is projected
+  const int64_t* batch_sizes = nullptr;  // null: every step holds the batch
+  int64_t* begins = nullptr;             // first row of each step, when there are batch sizes
 
   int64_t gates() const { return cell == Cell::kLstm ? 4 : cell == Cell::kGru ? 3 : 1; }
   int64_t gate_width() const { return (cell == Cell::kGru ? 4 : gates()) * hidden; }

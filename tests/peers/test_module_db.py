@@ -41,9 +41,7 @@ LATER = {
     *(f"Lazy{kind}{d}d" for kind in ("Conv", "ConvTranspose") for d in (1, 2, 3)),
 }
 
-IN_WORK = {
-    *("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell"),
-}
+IN_WORK: set[str] = set()
 
 
 def _database() -> dict[str, Any]:

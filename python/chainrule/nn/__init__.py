@@ -132,6 +132,8 @@ from .modules.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from .modules.rnn import GRU, LSTM, RNN, RNNBase
+from .modules.rnn_cell import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from .modules.sparse import Embedding
 from .modules.transformer import (
     Transformer,
@@ -148,6 +150,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -190,6 +195,7 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "FocalLoss",
+    "GRUCell",
     "GaussianNLLLoss",
     "GaussianNoise",
     "GroupNorm",
@@ -209,6 +215,7 @@ __all__ = [
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -242,6 +249,9 @@ __all__ = [
     "PoissonNLLLoss",
     "QuantileLoss",
     "RMSNorm",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
     "RReLU",
     "ReLU",
     "ReLU6",

@@ -1,4 +1,4 @@
-"""Recurrent layers and cells."""
+"""Recurrent layers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from .. import init
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from .module import Module
+from .rnn_cell import check_nonlinearity
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
+__all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
 
 _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 
@@ -154,7 +155,7 @@ class RNNBase(Module[..., Any]):
         if input.shape[-1] != self.input_size:
             raise ValueError(
                 f"input and weight_ih_l0 differ in features (got {tuple(input.shape)} and "
-                f"{tuple(self.weight_ih_l0.shape)}); expected input.shape[-1] == "
+                f"{tuple(self.all_weights[0][0].shape)}); expected input.shape[-1] == "
                 f"{self.input_size}; or construct with input_size={input.shape[-1]}"
             )
 
@@ -215,9 +216,7 @@ class RNNBase(Module[..., Any]):
             data, hx = self._forward_packed(input, hx)
             return input._with(data), hx
         if not isinstance(input, Tensor):
-            raise TypeError(
-                f"input is a Tensor or a PackedSequence (got {type(input).__name__})"
-            )
+            raise TypeError(f"input is a Tensor or a PackedSequence (got {type(input).__name__})")
         if input.ndim not in (2, 3):
             raise ValueError(
                 f"got input of shape {tuple(input.shape)}; expected 3 dimensions, or 2 without a "
@@ -230,9 +229,7 @@ class RNNBase(Module[..., Any]):
             packed = pack_padded_sequence(input, lengths, self.batch_first, enforce_sorted=False)
             data, hx = self._forward_packed(packed, hx)
             steps = input.shape[1 if self.batch_first else 0]
-            padded = pad_packed_sequence(
-                packed._with(data), self.batch_first, total_length=steps
-            )
+            padded = pad_packed_sequence(packed._with(data), self.batch_first, total_length=steps)
             return padded[0], hx
         if input.ndim == 2:
             output, hx = self._forward_batch(input.unsqueeze(1), _map(hx, _add_batch))
@@ -252,10 +249,11 @@ class RNNBase(Module[..., Any]):
                 f"got packed data of shape {tuple(data.shape)}; expected (rows, {self.input_size})"
             )
         self._check_input(data)
-        if hx is not None and order is not None:
-            hx = _map(hx, lambda state: state.index_select(1, order))
         batch = int(batch_sizes[0]) if len(batch_sizes) else 0
-        output, hx = self._layers(data, batch_sizes, *self._initial(hx, data, batch))
+        h0, c0 = self._initial(hx, data, batch)
+        if hx is not None and order is not None:
+            h0, c0 = (_map(state, lambda s: s.index_select(1, order)) for state in (h0, c0))
+        output, hx = self._layers(data, batch_sizes, h0, c0)
         if inverse is not None:
             hx = _map(hx, lambda state: state.index_select(1, inverse))
         return output, hx
@@ -398,7 +396,7 @@ class RNN(RNNBase):
         recurrent_dropout: float = 0.0,
         orthogonal: bool = False,
     ) -> None:
-        _check_nonlinearity("RNN", nonlinearity)
+        check_nonlinearity("RNN", nonlinearity)
         super().__init__(
             f"RNN_{nonlinearity.upper()}",
             input_size,
@@ -414,11 +412,6 @@ class RNN(RNNBase):
             orthogonal=orthogonal,
         )
         self.nonlinearity = nonlinearity
-
-
-def _check_nonlinearity(name: str, nonlinearity: Any) -> None:
-    if nonlinearity not in ("tanh", "relu"):
-        raise ValueError(f"{name}: nonlinearity is 'tanh' or 'relu' (got {nonlinearity!r})")
 
 
 class LSTM(RNNBase):
@@ -595,226 +588,3 @@ class GRU(RNNBase):
             recurrent_dropout=recurrent_dropout,
             orthogonal=orthogonal,
         )
-
-
-# ---------------------------------------------------------------- cells
-
-
-class RNNCellBase(Module[..., Any]):
-    """What RNNCell, LSTMCell and GRUCell share: one step of one layer.
-
-    Args:
-        input_size: features of the input.
-        hidden_size: features of the state.
-        bias: whether to add the two biases.
-        num_chunks: how many gates the rows of the weights hold.
-        device: ``"cpu"`` or None.
-        dtype: floating dtype of the parameters; None for the default dtype.
-
-    Example:
-        >>> isinstance(cr.nn.GRUCell(3, 4), cr.nn.RNNCellBase)
-        True
-    """
-
-    bias_ih: Parameter | None
-    bias_hh: Parameter | None
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool,
-        num_chunks: int,
-        device: Any = None,
-        dtype: cr.dtype | None = None,
-    ) -> None:
-        super().__init__()
-        if hidden_size <= 0:
-            raise ValueError(f"{type(self).__name__}: hidden_size is positive (got {hidden_size})")
-        self.input_size = input_size
-        self.hidden_size = hidden_size
-        self.bias = bias
-        rows = num_chunks * hidden_size
-        options = {"device": device, "dtype": dtype}
-        self.weight_ih = Parameter(cr.empty(rows, input_size, **options))
-        self.weight_hh = Parameter(cr.empty(rows, hidden_size, **options))
-        for name in ("bias_ih", "bias_hh"):
-            if bias:
-                setattr(self, name, Parameter(cr.empty(rows, **options)))
-            else:
-                self.register_parameter(name, None)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters from U(-k, k) with k = 1 / sqrt(hidden_size)."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            init.uniform_(parameter, -bound, bound)
-
-    def _step(self, mode: str, input: Tensor, states: list[Any]) -> tuple[Tensor, ...]:
-        """Return h (and c) after one step from ``states``, zeros where None."""
-        if input.ndim not in (1, 2):
-            raise ValueError(
-                f"got input of shape {tuple(input.shape)}; expected (batch, input_size) or "
-                "(input_size,)"
-            )
-        if input.shape[-1] != self.input_size:
-            raise ValueError(
-                f"input and weight_ih differ in features (got {tuple(input.shape)} and "
-                f"{tuple(self.weight_ih.shape)}); expected input.shape[-1] == {self.input_size}; "
-                f"or construct with input_size={input.shape[-1]}"
-            )
-        expected = (*input.shape[:-1], self.hidden_size)
-        for i, state in enumerate(states):
-            if state is None:
-                states[i] = cr.zeros(*expected, dtype=input.dtype)
-            elif not isinstance(state, Tensor) or tuple(state.shape) != expected:
-                got = tuple(state.shape) if isinstance(state, Tensor) else type(state).__name__
-                raise ValueError(f"{'hc'[i]} has shape {got}; expected {expected}")
-        rows = [state.reshape(-1, self.hidden_size) for state in states]
-        _, *after = _core._recurrent(
-            input.reshape(1, -1, self.input_size),
-            rows[0],
-            rows[1] if len(rows) == 2 else None,
-            self.weight_ih,
-            self.weight_hh,
-            None,
-            None,
-            None,
-            self.bias_ih,
-            self.bias_hh,
-            mode,
-            False,
-        )
-        return tuple(state.reshape(expected) for state in after[: len(states)])
-
-    def extra_repr(self) -> str:
-        """Return the constructor's arguments that differ from their defaults."""
-        text = f"{self.input_size}, {self.hidden_size}"
-        if not self.bias:
-            text += f", bias={self.bias}"
-        nonlinearity = getattr(self, "nonlinearity", "tanh")
-        return text if nonlinearity == "tanh" else f"{text}, nonlinearity={nonlinearity}"
-
-
-class RNNCell(RNNCellBase):
-    """Take one step of a plain recurrent net; the equation is :class:`RNN`'s.
-
-    Args:
-        input_size: features of the input.
-        hidden_size: features of the state.
-        bias: whether to add the two biases.
-        nonlinearity: ``"tanh"`` or ``"relu"``.
-        device: ``"cpu"`` or None.
-        dtype: floating dtype of the parameters; None for the default dtype.
-
-    Shape:
-        input ``(batch, input_size)`` or ``(input_size,)``, state and output
-        ``(batch, hidden_size)`` or ``(hidden_size,)``.
-
-    Raises:
-        ValueError: shapes that do not fit, or an unknown nonlinearity.
-
-    Example:
-        >>> cell = cr.nn.RNNCell(10, 20)
-        >>> cell(cr.zeros(3, 10)).shape
-        (3, 20)
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        device: Any = None,
-        dtype: cr.dtype | None = None,
-    ) -> None:
-        _check_nonlinearity("RNNCell", nonlinearity)
-        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
-        self.nonlinearity = nonlinearity
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        """Return the state after ``input``, from ``hx`` (zeros when None)."""
-        return self._step(f"rnn_{self.nonlinearity}", input, [hx])[0]
-
-
-class LSTMCell(RNNCellBase):
-    """Take one step of an LSTM; the equations are :class:`LSTM`'s.
-
-    Args:
-        input_size: features of the input.
-        hidden_size: features of h and c.
-        bias: whether to add the two biases.
-        device: ``"cpu"`` or None.
-        dtype: floating dtype of the parameters; None for the default dtype.
-
-    Shape:
-        input ``(batch, input_size)`` or ``(input_size,)``, h and c ``(batch, hidden_size)`` or
-        ``(hidden_size,)``.
-
-    Raises:
-        ValueError: shapes that do not fit.
-
-    Example:
-        >>> h, c = cr.nn.LSTMCell(10, 20)(cr.zeros(3, 10))
-        >>> h.shape, c.shape
-        ((3, 20), (3, 20))
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: cr.dtype | None = None,
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
-
-    def forward(
-        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return ``(h, c)`` after ``input``, from the pair ``hx`` (zeros when None)."""
-        if hx is not None and (not isinstance(hx, (tuple, list)) or len(hx) != 2):
-            raise TypeError(f"hx is a pair (h, c) (got {type(hx).__name__})")
-        h, c = self._step("lstm", input, [None, None] if hx is None else list(hx))
-        return h, c
-
-
-class GRUCell(RNNCellBase):
-    """Take one step of a GRU; the equations are :class:`GRU`'s.
-
-    Args:
-        input_size: features of the input.
-        hidden_size: features of the state.
-        bias: whether to add the two biases.
-        device: ``"cpu"`` or None.
-        dtype: floating dtype of the parameters; None for the default dtype.
-
-    Shape:
-        input ``(batch, input_size)`` or ``(input_size,)``, state and output
-        ``(batch, hidden_size)`` or ``(hidden_size,)``.
-
-    Raises:
-        ValueError: shapes that do not fit.
-
-    Example:
-        >>> cell = cr.nn.GRUCell(10, 20)
-        >>> cell(cr.zeros(3, 10)).shape
-        (3, 20)
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: cr.dtype | None = None,
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        """Return the state after ``input``, from ``hx`` (zeros when None)."""
-        return self._step("gru", input, [hx])[0]

@@ -333,9 +333,7 @@ def pad_sequence(
                 [3, 0]])
     """
     if padding_side not in ("left", "right"):
-        raise ValueError(
-            f"pad_sequence: padding_side is 'left' or 'right' (got {padding_side!r})"
-        )
+        raise ValueError(f"pad_sequence: padding_side is 'left' or 'right' (got {padding_side!r})")
     sequences = list(sequences)
     if not sequences:
         raise ValueError("pad_sequence: got no sequences; expected at least one")
