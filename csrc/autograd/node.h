@@ -162,6 +162,8 @@ void set_requires_grad(const Tensor& tensor, bool on);
 Tensor get_grad(const Tensor& tensor);  // leaf's or retained; undefined when none
 void set_grad(const Tensor& tensor, const Tensor& grad);
 Tensor detach(const Tensor& tensor);
+// The in-place form of a row that makes a view: x.t_(), x.squeeze_().
+Tensor run_inplace_view(const OpDef& op, TensorList inputs, const Attrs& attrs);
 
 // Sums (or expands) a gradient to the shape and dtype of the input it belongs to.
 Tensor conform_grad(const Tensor& grad, const Meta& meta, const std::string& op);

@@ -104,6 +104,44 @@ void after_write(const OpDef& op, const TensorList& inputs, const Attrs& attrs, 
   attach(self, node.get(), 0);
 }
 
+}  // namespace
+
+// The tensor takes the geometry and the history of a view of what it was. Its base, if it is a
+// view, keeps its own: no value changes.
+Tensor run_inplace_view(const OpDef& op, TensorList inputs, const Attrs& attrs) {
+  const Tensor self = inputs[0];
+  TensorImpl& impl = *self.impl();
+  const std::string name = op.name() + "_";
+  if (impl.view) refresh(self);
+  CR_CHECK_STATE(GradMode::enabled() || !self.requires_grad() || self.is_leaf(), name,
+                 ": under no_grad() a tensor with gradient history cannot change its shape in "
+                 "place; use the out-of-place form");
+  before_write(name.c_str(), self, GradMode::enabled() && self.requires_grad());
+  const Tensor before = self.alias();
+  before.impl()->node = impl.node;
+  before.impl()->output_nr = impl.output_nr;
+  before.impl()->view = impl.view;
+  inputs[0] = before;
+  const Tensor after = run(op, std::move(inputs), attrs);
+  impl.data = after.impl()->data;
+  impl.contiguous = after.contiguous();
+  impl.numel = after.numel();
+  impl.shape = after.shape();
+  impl.strides = after.strides();
+  if (Leaf* leaf = existing_leaf(self)) {
+    leaf->outputs()[0] = self.meta();
+    if (leaf->grad && leaf->grad.shape() != self.shape()) leaf->grad = Tensor();
+  } else {
+    impl.node = after.node();
+    impl.output_nr = after.impl()->output_nr;
+    if (impl.view) impl.view = after.impl()->view;
+  }
+  self.storage()->bump_version();
+  return self;
+}
+
+namespace {
+
 const bool installed = [] {
   tape = {record, before_write, after_write, link_view, refresh};
   return true;

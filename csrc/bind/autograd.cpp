@@ -243,6 +243,7 @@ void bind_autograd(py::module_& m) {
         return concat("<", view.node().name(), " object at ",
                       static_cast<const void*>(view.ref.get()), ">");
       });
+  m.def("_output_nr", [](const Tensor& tensor) { return tensor.impl()->output_nr; });
   m.def("_grad_fn", [](const Tensor& tensor) -> py::object {
     if (tensor.impl()->view) tape.refresh(tensor);
     if (tensor.is_leaf()) return py::none();

@@ -28,6 +28,7 @@ void run_from_python(const OpDef& op, TensorList inputs, const Attrs& attrs, Ten
 }
 
 Tensor run_inplace_from_python(const OpDef& op, TensorList inputs, const Attrs& attrs) {
+  if (op.view) return run_inplace_view(op, std::move(inputs), attrs);
   if (worth_releasing(inputs)) {
     py::gil_scoped_release release;
     return run_inplace(op, std::move(inputs), attrs);
@@ -64,7 +65,6 @@ int find_keyword(const OpFunction& function, PyObject* word) {
   if (!text) throw py::error_already_set();
   if (std::strcmp(text, "axis") == 0) text = "dim";
   if (std::strcmp(text, "keepdims") == 0) text = "keepdim";
-  if (function.op->by_dtype && std::strcmp(text, "dtype") == 0) return n - 1;
   for (int i = 0; i < n; ++i) {
     if (args[i].name == text) return i;
   }
@@ -166,6 +166,7 @@ void push_argument(const OpFunction& function, const Arg& arg, PyObject* value, 
         return push_dims(attrs, Dims::filled(std::max(arg.length, 1), number));
       }
       Dims dims = dims_from_object(value, label);
+      if (arg.length > 0 && dims.empty() && arg.optional) return attrs.push_none();
       if (arg.length > 1 && dims.size() == 1) dims = Dims::filled(arg.length, dims[0]);
       CR_CHECK(arg.length == 0 || dims.size() == arg.length, label.text(), " needs ", arg.length,
                " values (got ", dims, ")");
@@ -239,9 +240,6 @@ PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
     Attrs attrs;
     for (int i = 0; i < count; ++i) {
       const Arg& arg = signature.args[i];
-      if (values[i] && function.op->by_dtype && arg.variadic && is_dtype(values[i])) {
-        return wrap(get_op(function.op->by_dtype)(in[0], dtype_from_object(values[i])));
-      }
       if (values[i]) {
         push_argument(function, arg, values[i], in, attrs);
       } else if (i == variadic_at) {

@@ -198,7 +198,7 @@ PyObject* item(PyObject* self, PyObject*) {
     const Tensor& tensor = as_tensor(self);
     if (is_floating(tensor.dtype())) return PyFloat_FromDouble(item_double(tensor));
     if (tensor.dtype() == DType::kBool) return PyBool_FromLong(item_int(tensor) != 0);
-    return integer_object(tensor.dtype(), item_int(tensor));
+    return PyLong_FromLongLong(item_int(tensor));
   });
 }
 
@@ -496,6 +496,16 @@ void make_tensor_type(py::module_& m) {
   tensor_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (!tensor_type) throw py::error_already_set();
   m.attr("Tensor") = py::handle(reinterpret_cast<PyObject*>(tensor_type));
+  // Address and bytes of the whole memory a tensor is a view of.
+  m.def("_storage", [](const Tensor& tensor) {
+    return py::make_tuple(reinterpret_cast<uintptr_t>(tensor.storage()->data()),
+                          tensor.storage()->bytes());
+  });
+  // The same tensor as an object of a subclass, with its gradient history.
+  m.def("_as_subclass", [](py::handle type, const Tensor& tensor) {
+    return py::reinterpret_steal<py::object>(
+        wrap_as(reinterpret_cast<PyTypeObject*>(type.ptr()), OP(view)(tensor, tensor.shape())));
+  });
   // An object of a Tensor subclass on the memory of another tensor.
   m.def("_make_subclass", [](py::handle type, const Tensor& data, bool requires_grad) {
     Tensor alias = detach(data);

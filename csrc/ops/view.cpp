@@ -121,58 +121,13 @@ const Row view_row =
     Row("view(Tensor input, int... shape)")
         .doc(R"(Like ``reshape``, but always a view: raises when a copy would be needed.
 
-Given a dtype instead of sizes, the same bytes are read as that dtype; where its elements are
-smaller or larger, the last dimension grows or shrinks.
-
 Example:
     >>> cr.arange(6).view(3, 2).shape
     (3, 2)
-    >>> cr.tensor([1.0, -2.0]).view(cr.int32)
-    tensor([ 1065353216, -1073741824], dtype=chainrule.int32)
 )")
         .view()
-        .by_dtype("_view_dtype")
         .infer([](Call& call) { infer_reshape(call, false); })
         .vjp([](Vjp& v) { v.set(0, [&] { return OP(reshape)(v.grad(), v.in_shape(0)); }); });
-
-// The dimensions of x read as elements of `size` bytes.
-void infer_bytes(Call& call, int64_t size) {
-  const Tensor& x = call.in[0];
-  const int64_t old = itemsize(x.dtype());
-  const int last = x.rank() - 1;
-  CR_CHECK(x.rank() > 0 && (x.strides()[last] == 1 || x.size(-1) == 1),
-           "view: elements of another size need a last dimension without gaps (got shape ",
-           x.shape(), " with strides ", x.strides(), "); use .contiguous() first");
-  Dims& shape = call.out_meta[0].shape;
-  Dims& strides = call.view_strides;
-  bool fits = reinterpret_cast<uintptr_t>(x.data()) % static_cast<uintptr_t>(size) == 0 &&
-              shape[last] * old % size == 0;
-  shape[last] = shape[last] * old / size;
-  strides[last] = 1;
-  for (int d = 0; d < last; ++d) {
-    fits = fits && strides[d] * old % size == 0;
-    strides[d] = strides[d] * old / size;
-  }
-  CR_CHECK(fits, "view: ", call.out_meta[0].dtype, " does not divide the memory evenly (got shape ",
-           x.shape(), " with strides ", x.strides(), " of ", x.dtype(), ")");
-}
-
-const Row view_dtype_row =
-    Row("_view_dtype(Tensor input, dtype dtype)")
-        .doc("The same bytes as another dtype: ``view`` with a dtype.")
-        .view()
-        .compose([](const TensorList& in, const Attrs& attrs) {
-          return attrs.dtype(0) == in[0].dtype() ? OP(view)(in[0], in[0].shape()) : Tensor();
-        })
-        .infer([](Call& call) {
-          const Tensor& x = call.in[0];
-          const DType dtype = call.attrs.dtype(0);
-          CR_CHECK_TYPE(dtype != DType::kBool || x.dtype() == DType::kBool, "view: the bytes of ",
-                        x.dtype(), " need not be bools; use != 0");
-          call.set_output(0, x.shape(), dtype);
-          call.view_strides = x.strides();
-          if (itemsize(dtype) != itemsize(x.dtype())) infer_bytes(call, itemsize(dtype));
-        });
 
 const Row flatten_row =
     Row("flatten(Tensor input, int start_dim=0, int end_dim=-1)")
@@ -243,6 +198,7 @@ Example:
     (3, 2)
 )")
         .view()
+        .inplace()
         .infer([](Call& call) {
           keep_layout(call);
           const int a = normalize_dim("transpose", call.attrs.i(0), call.in[0].rank());
@@ -262,6 +218,8 @@ Example:
     >>> cr.zeros(2, 3).t().shape
     (3, 2)
 )")
+                      .view()
+                      .inplace()
                       .compose([](const TensorList& in, const Attrs&) {
                         CR_CHECK(in[0].rank() <= 2, "t: expected at most 2 dimensions (got shape ",
                                  in[0].shape(), "); use .transpose(dim0, dim1) or .mT");
@@ -277,10 +235,11 @@ Example:
     (3,)
 )")
         .view()
+        .inplace()
         .infer([](Call& call) {
           const Tensor& x = call.in[0];
-          const Dims dims =
-              call.attrs.none(0) ? Dims{} : normalize_dims("squeeze", call.attrs.ints(0), x.rank());
+          const bool some = !call.attrs.none(0) && !call.attrs.ints(0).empty();
+          const Dims dims = some ? normalize_dims("squeeze", call.attrs.ints(0), x.rank()) : Dims{};
           Dims shape, strides;
           for (int i = 0; i < x.rank(); ++i) {
             const bool chosen = call.attrs.none(0) || dims.contains(i);
@@ -302,6 +261,7 @@ Example:
     (1, 3)
 )")
         .view()
+        .inplace()
         .infer([](Call& call) {
           keep_layout(call);
           const int at = normalize_dim("unsqueeze", call.attrs.i(0), call.in[0].rank() + 1);
@@ -376,7 +336,6 @@ Example:
 const Row slice_grad_row =
     Row("_slice_grad(Tensor grad, int[] shape, int dim, int start, int step)")
         .doc("Zeros of ``shape`` with ``grad`` at ``start, start + step, ...`` of one dimension.")
-        .moves()
         .infer([](Call& call) { call.set_output(0, call.attrs.ints(0), call.in[0].dtype()); })
         .launch([](Call& call) {
           const Tensor& out = call.out[0];
@@ -509,7 +468,6 @@ Example:
 const Row diagonal_grad_row =
     Row("_diagonal_grad(Tensor grad, int[] shape, int offset, int dim1, int dim2)")
         .doc("Zeros of ``shape`` with ``grad`` on a diagonal.")
-        .moves()
         .infer([](Call& call) { call.set_output(0, call.attrs.ints(0), call.in[0].dtype()); })
         .launch([](Call& call) {
           const Tensor& out = call.out[0];
@@ -544,6 +502,21 @@ void check_region(const char* op, const Tensor& base, const Attrs& attrs, int fi
            " elements");
 }
 
+// A strided region of a row-major tensor; what lies outside of it reads as 0.
+Tensor region_or_zeros(const Tensor& x, const Dims& size, const Dims& stride, int64_t offset) {
+  int64_t low = offset, high = offset;
+  for (int i = 0; i < size.size(); ++i) {
+    if (size[i] == 0) return OP(zeros)(size, x.dtype());
+    (stride[i] < 0 ? low : high) += (size[i] - 1) * stride[i];
+  }
+  const int64_t before = std::max<int64_t>(-low, 0),
+                after = std::max<int64_t>(high - (x.numel() - 1), 0);
+  if (before == 0 && after == 0) return OP(as_strided)(OP(contiguous)(x), size, stride, offset);
+  const Tensor flat = OP(reshape)(x, Dims{-1});
+  return OP(as_strided)(OP(_constant_pad)(flat, Dims{before, after}, 0.0), size, stride,
+                        offset + before);
+}
+
 const Row as_strided_row =
     Row("as_strided(Tensor input, int[] size, int[] stride, int storage_offset=0)")
         .doc(R"(View with given sizes and strides (in elements), from the tensor's first element.
@@ -558,6 +531,7 @@ Example:
             [2, 3, 4]])
 )")
         .view()
+        .inplace()
         .infer([](Call& call) {
           checked_numel(call.attrs.ints(0));
           check_region("as_strided", call.in[0], call.attrs, 0);
@@ -576,7 +550,8 @@ Example:
           });
         });
 
-// Adds grad to a zero base one element after another: the regions of a view may overlap.
+// Adds grad to a zero base one element after another: the regions of a view may overlap. A view may
+// also reach memory outside of its input, where nobody wants a gradient.
 const Row as_strided_grad_row =
     Row("_as_strided_grad(Tensor grad, int[] shape, int[] size, int[] stride, int storage_offset)")
         .doc("Zeros of ``shape`` (row-major) with ``grad`` added at the places of a strided view.")
@@ -591,21 +566,20 @@ const Row as_strided_grad_row =
           dispatch(out.dtype(), [&](auto tag) {
             using T = typename decltype(tag)::type;
             const T* grad = call.in[0].data<T>();
-            T* to = out.data<T>() + call.attrs.i(3);
+            T* to = out.data<T>();
             Dims index = Dims::filled(size.size(), 0);
             for (int64_t n = call.in[0].numel(); n > 0; --n) {
-              int64_t at = 0;
+              int64_t at = call.attrs.i(3);
               for (int d = 0; d < size.size(); ++d) at += index[d] * stride[d];
-              to[at] = static_cast<T>(to[at] + *grad++);
+              if (at >= 0 && at < out.numel()) to[at] = static_cast<T>(to[at] + *grad);
+              ++grad;
               for (int d = size.size() - 1; d >= 0 && ++index[d] == size[d]; --d) index[d] = 0;
             }
           });
         })
         .vjp([](Vjp& v) {
           const Attrs& a = v.attrs();
-          v.set(0, [&] {
-            return OP(as_strided)(OP(contiguous)(v.grad()), a.ints(1), a.ints(2), a.i(3));
-          });
+          v.set(0, [&] { return region_or_zeros(v.grad(), a.ints(1), a.ints(2), a.i(3)); });
         });
 
 const Row as_strided_scatter_row =
@@ -618,7 +592,6 @@ Example:
     tensor([1., 0., 1., 0.])
 )")
         .function_only()
-        .moves()
         .infer([](Call& call) {
           call.contiguous = true;
           CR_CHECK(call.in[1].shape() == call.attrs.ints(0), call.name(), ": src has shape ",
