@@ -270,6 +270,45 @@ Example:
           v.set(1, [&] { return winner(v.grad(), OP(gt)(a, b), ties); });
         });
 
+// Where `input` is the one that fmax (or fmin) takes: a NaN in `other` counts as the loser.
+Tensor taken(const OpDef& wins, const Tensor& input, const Tensor& other) {
+  return OP(logical_or)(wins(input, other), OP(isnan)(other));
+}
+
+const Row fmax_row = Row("fmax(Operand input, Operand other)")
+                         .doc(R"(Larger of two, element by element; a number wins over NaN.
+
+Gradient: to the one that is taken, of equal ones the first.
+
+Example:
+    >>> cr.fmax(cr.tensor([1., float('nan')]), cr.tensor([3., 2.]))
+    tensor([3., 2.])
+)")
+                         .pointwise(Pointwise::kArithmetic)
+                         .saves("input, other")
+                         .vjp([](Vjp& v) {
+                           const Tensor first = taken(OP(ge), v.in(0), v.in(1));
+                           v.set(0, [&] { return masked(v.grad(), first); });
+                           v.set(1, [&] { return masked(v.grad(), OP(logical_not)(first)); });
+                         });
+
+const Row fmin_row = Row("fmin(Operand input, Operand other)")
+                         .doc(R"(Smaller of two, element by element; a number wins over NaN.
+
+Gradient: to the one that is taken, of equal ones the first.
+
+Example:
+    >>> cr.fmin(cr.tensor([1., float('nan')]), cr.tensor([3., 2.]))
+    tensor([1., 2.])
+)")
+                         .pointwise(Pointwise::kArithmetic)
+                         .saves("input, other")
+                         .vjp([](Vjp& v) {
+                           const Tensor first = taken(OP(le), v.in(0), v.in(1));
+                           v.set(0, [&] { return masked(v.grad(), first); });
+                           v.set(1, [&] { return masked(v.grad(), OP(logical_not)(first)); });
+                         });
+
 const Row copysign_row =
     Row("copysign(Operand input, Operand other)")
         .doc(R"(Magnitude of ``input`` with the sign of ``other``.
@@ -313,8 +352,16 @@ Example:
     >>> cr.addcmul(cr.tensor([1.]), cr.tensor([2.]), cr.tensor([3.]), value=10)
     tensor([61.])
 )")
-        .pointwise(Pointwise::kFloat)
+        .pointwise(Pointwise::kArithmetic)
         .inplace()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          const double value = attrs.f(0);
+          const bool floats = is_floating(in[0].dtype()) || is_floating(in[1].dtype()) ||
+                              is_floating(in[2].dtype());
+          CR_CHECK(floats || value == static_cast<double>(static_cast<int64_t>(value)),
+                   "addcmul: value must be a whole number for integer tensors (got ", value, ")");
+          return Tensor();
+        })
         .saves("tensor1 for tensor2, tensor2 for tensor1")
         .vjp([](Vjp& v) {
           const double value = v.attrs().f(0);
@@ -393,7 +440,6 @@ Example:
     tensor([0., 2.])
 )")
         .pointwise(Pointwise::kSelect)
-        .moves()
         .saves("condition")
         .vjp([](Vjp& v) {
           v.set(1, [&] { return OP(where)(v.in(0), v.grad(), 0.0); });
@@ -528,6 +574,33 @@ Example:
     tensor([False,  True])
 )")
                           .pointwise(Pointwise::kPredicate);
+const Row isposinf_row = Row("isposinf(Tensor input)")
+                             .doc(R"(True where plus infinity.
+
+Example:
+    >>> cr.isposinf(cr.tensor([1., float('inf'), -float('inf')]))
+    tensor([False,  True, False])
+)")
+                             .pointwise(Pointwise::kPredicate);
+const Row isneginf_row = Row("isneginf(Tensor input)")
+                             .doc(R"(True where minus infinity.
+
+Example:
+    >>> cr.isneginf(cr.tensor([1., float('inf'), -float('inf')]))
+    tensor([False, False,  True])
+)")
+                             .pointwise(Pointwise::kPredicate);
+const Row signbit_row = Row("signbit(Tensor input)")
+                            .doc(R"(True where the sign is minus, which -0.0 has too.
+
+Example:
+    >>> cr.signbit(cr.tensor([1., -1., -0.]))
+    tensor([False,  True,  True])
+)")
+                            .pointwise(Pointwise::kPredicate)
+                            .compose([](const TensorList& in, const Attrs&) {
+                              return is_floating(in[0].dtype()) ? Tensor() : OP(lt)(in[0], 0);
+                            });
 const Row isfinite_row = Row("isfinite(Tensor input)")
                              .doc(R"(True where neither infinite nor NaN.
 

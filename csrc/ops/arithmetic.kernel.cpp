@@ -13,8 +13,6 @@ namespace {
 
 // The same value in a type whose arithmetic wraps and is not widened behind our back.
 CR_INLINE uint32_t wrap(int32_t x) { return static_cast<uint32_t>(x); }  // and all narrower types
-CR_INLINE uint32_t wrap(uint32_t x) { return x; }
-CR_INLINE uint64_t wrap(uint64_t x) { return x; }
 CR_INLINE uint64_t wrap(int64_t x) { return static_cast<uint64_t>(x); }
 CR_INLINE Vec<float> wrap(Vec<float> x) { return x; }
 CR_INLINE Vec<double> wrap(Vec<double> x) { return x; }
@@ -114,6 +112,21 @@ struct Minimum {
   template <class X>
   X operator()(X a, X b) const {
     return minimum(a, b);
+  }
+};
+
+// NaN loses against a number.
+struct Fmax {
+  template <class X>
+  X operator()(X a, X b) const {
+    return ((a >= b) | (b != b)) ? a : b;
+  }
+};
+
+struct Fmin {
+  template <class X>
+  X operator()(X a, X b) const {
+    return ((a <= b) | (b != b)) ? a : b;
   }
 };
 
@@ -338,6 +351,27 @@ struct IsInf {
   }
 };
 
+struct IsPosInf {
+  template <class T>
+  bool operator()(T x) const {
+    return x == T(__builtin_inf());
+  }
+};
+
+struct IsNegInf {
+  template <class T>
+  bool operator()(T x) const {
+    return x == -T(__builtin_inf());
+  }
+};
+
+struct SignBit {
+  template <class T>
+  bool operator()(T x) const {
+    return __builtin_signbit(x) != 0;
+  }
+};
+
 struct IsFinite {
   template <class T>
   bool operator()(T x) const {
@@ -419,6 +453,8 @@ constexpr PointwiseEntry kEntries[] = {
     unary<Square, kNumbers>("square"),
     binary<Maximum, kAll>("maximum"),
     binary<Minimum, kAll>("minimum"),
+    binary<Fmax, kAll>("fmax"),
+    binary<Fmin, kAll>("fmin"),
     ternary<Clamp, kNumbers>("_clamp"),
     unary<Relu, kNumbers>("relu"),
     binary<ReluGrad, kFloats>("_relu_grad"),
@@ -442,16 +478,17 @@ constexpr PointwiseEntry kEntries[] = {
     binary<RightShift, kInts>("bitwise_right_shift"),
     unary<IsNan, kFloats>("isnan"),
     unary<IsInf, kFloats>("isinf"),
+    unary<IsPosInf, kFloats>("isposinf"),
+    unary<IsNegInf, kFloats>("isneginf"),
+    unary<SignBit, kFloats>("signbit"),
     unary<IsFinite, kFloats>("isfinite"),
     binary<Copysign, kFloats>("copysign"),
     ternary<Lerp, kFloats>("lerp"),
     ternary<Addcmul, kNumbers>("addcmul"),
     ternary<Addcdiv, kFloats>("addcdiv"),
     {"where",
-     {where_block<uint8_t>, where_block<uint8_t>, where_block<uint16_t>, where_block<uint32_t>,
-      where_block<uint64_t>, where_block<uint8_t>, where_block<uint16_t>, where_block<uint32_t>,
-      where_block<uint64_t>, where_block<uint16_t>, where_block<uint16_t>, where_block<uint32_t>,
-      where_block<uint64_t>}},
+     {where_block<uint8_t>, where_block<uint8_t>, where_block<uint8_t>, where_block<uint16_t>,
+      where_block<uint32_t>, where_block<uint64_t>, where_block<uint32_t>, where_block<uint64_t>}},
 };
 
 }  // namespace

@@ -167,9 +167,41 @@ void add_rows(const Tensor& target, const int64_t* index, int64_t count, const T
 
 int index_count(const Call& call) { return static_cast<int>(call.attrs.i(0)); }
 
+// The call with masks among the indices replaced by the places where they hold, one index for each
+// dimension of a mask; declines when there is none.
+Tensor with_places(const OpDef& op, const TensorList& in, const Attrs& attrs) {
+  const int count = static_cast<int>(attrs.i(0));
+  TensorList list{in[0]};
+  bool masks = false;
+  for (int i = 1; i <= count; ++i) {
+    const Tensor& index = in[i];
+    if (!index || index.dtype() != DType::kBool) {
+      list.push_back(index);
+      continue;
+    }
+    masks = true;
+    const int dim = list.size() - 1;
+    bool fits = index.rank() > 0 && dim + index.rank() <= in[0].rank();
+    for (int d = 0; fits && d < index.rank(); ++d)
+      fits = index.shape()[d] == in[0].shape()[dim + d];
+    CR_CHECK_INDEX(fits, op.name(), ": mask of shape ", index.shape(),
+                   " does not match the tensor of shape ", in[0].shape(), " at dimension ", dim);
+    const Tensor places = OP(nonzero)(index);
+    for (int d = 0; d < index.rank(); ++d) list.push_back(OP(select)(places, 1, d));
+  }
+  if (!masks) return Tensor();
+  Attrs expanded;
+  expanded.push_int(list.size() - 1);
+  for (int i = count + 1; i < in.size(); ++i) list.push_back(in[i]);
+  if (attrs.size() > 1) expanded.push_bool(attrs.b(1));
+  return run(op, list, expanded);
+}
+
 const Row index_row =
     Row("index(Tensor input, Tensor?[] indices)")
         .doc(R"(``input[indices]`` with one integer tensor (or None for the whole) per dimension.
+
+A bool mask stands for as many dimensions as it has.
 
 Gradient: added to the elements that were picked, repeated ones as often as they were.
 
@@ -177,8 +209,9 @@ Example:
     >>> cr.index(cr.tensor([10, 20, 30]), [cr.tensor([2, 0])])
     tensor([30, 10])
 )")
-        .function_only()
-        .moves()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return with_places(OP(index), in, attrs);
+        })
         .infer([](Call& call) {
           const Picked picked = pick("index", call.in[0], call.in, 1, index_count(call));
           call.set_output(0, picked.result_shape, call.in[0].dtype());
@@ -217,6 +250,9 @@ Example:
     tensor([2., 0., 0.])
 )")
         .inplace()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return with_places(OP(index_put), in, attrs);
+        })
         .infer([](Call& call) {
           const Tensor& x = call.in[0];
           const Tensor& values = call.in[call.in.size() - 1];
@@ -284,7 +320,6 @@ Example:
     tensor([[2],
             [4]])
 )")
-        .moves()
         .infer([](Call& call) {
           const Tensor &x = call.in[0], &index = call.in[1];
           const int dim = normalize_dim("index_select", call.attrs.i(0), x.rank());
@@ -332,7 +367,13 @@ Example:
         .inplace()
         .compose([](const TensorList& in, const Attrs& attrs) {
           if (attrs.f(1) == 1) return Tensor();
-          return OP(index_add)(in[0], attrs.i(0), in[1], in[2] * attrs.f(1));
+          const double alpha = attrs.f(1);
+          const bool whole = alpha == static_cast<double>(static_cast<int64_t>(alpha));
+          CR_CHECK(whole || is_floating(in[2].dtype()),
+                   "index_add: alpha must be a whole number for integer tensors (got ", alpha, ")");
+          const Tensor scaled =
+              whole ? OP(mul)(in[2], static_cast<int64_t>(alpha)) : OP(mul)(in[2], alpha);
+          return OP(index_add)(in[0], attrs.i(0), in[1], scaled);
         })
         .infer([](Call& call) {
           const Tensor &x = call.in[0], &index = call.in[1], &source = call.in[2];
@@ -402,10 +443,12 @@ void walk_index(const Tensor& index, int dim, const Dims& indexed, const Dims& p
 // 0-d tensors count as vectors of one element.
 Tensor at_least_vector(const Tensor& x) { return x.rank() ? x : x.alias(Dims{1}, Dims{1}, 0); }
 
-void check_index_shape(const char* op, const Tensor& index, const Dims& limit, int skip,
+void check_index_shape(const char* op, const Tensor& index, Dims limit, int skip,
                        const char* what) {
-  bool fits = index.rank() == limit.size();
-  for (int d = 0; fits && d < limit.size(); ++d) fits = d == skip || index.shape()[d] <= limit[d];
+  if (limit.empty()) limit.push_back(1);
+  bool fits = index.rank() == limit.size() || (index.rank() == 0 && limit.size() == 1);
+  for (int d = 0; fits && index.rank() > 0 && d < limit.size(); ++d)
+    fits = d == skip || index.shape()[d] <= limit[d];
   CR_CHECK(fits, op, ": index of shape ", index.shape(), " does not fit ", what, " of shape ",
            limit, "; it may be larger in the indexed dimension only");
 }
@@ -419,12 +462,11 @@ Example:
     tensor([[1],
             [4]])
 )")
-        .moves()
         .infer([](Call& call) {
           const Tensor &x = call.in[0], &index = call.in[1];
           const int dim = normalize_dim("gather", call.attrs.i(0), x.rank());
           check_index_type("gather", index);
-          check_index_shape("gather", index, x.shape(), dim, "the input");
+          if (index.numel() > 0) check_index_shape("gather", index, x.shape(), dim, "the input");
           call.set_output(0, index.shape(), x.dtype());
         })
         .launch([](Call& call) {
@@ -432,6 +474,7 @@ Example:
           const int dim = normalize_dim("gather", call.attrs.i(0), x.rank());
           const Tensor index =
               at_least_vector(checked_indices("gather", call.in[1], x.shape()[dim], dim, false));
+          if (index.numel() == 0) return;
           dispatch(x.dtype(), [&](auto tag) {
             using T = typename decltype(tag)::type;
             const T* from = x.data<T>();
@@ -491,6 +534,7 @@ Tensor source_grad(const Vjp& v) {
   Tensor picked = OP(gather)(v.grad(), v.attrs().i(0), v.in(1));
   const Dims& shape = v.in_shape(2);
   if (picked.shape() == shape) return picked;
+  if (picked.rank() == 0) picked = OP(reshape)(picked, Dims{1});
   if (shape.empty()) return OP(sum)(picked);
   Dims pad;
   for (int d = shape.size() - 1; d >= 0; --d) {
@@ -511,7 +555,6 @@ Example:
     tensor([0., 0., 5.])
 )")
         .inplace()
-        .moves()
         .infer(infer_scatter)
         .launch([](Call& call) { launch_scatter(call, false); })
         .saves("index")

@@ -5,9 +5,20 @@
 namespace cr {
 namespace {
 
+// An empty vector joins with tensors of any shape, to which it adds nothing.
+bool is_nothing(const Tensor& part) { return part.shape() == Dims{0}; }
+
+const Tensor& first_part(const TensorList& parts) {
+  for (const Tensor& part : parts) {
+    if (!is_nothing(part)) return part;
+  }
+  return parts[0];
+}
+
 const Row cat_row =
     Row("cat(Tensor[] tensors, int dim=0)")
-        .doc(R"(Join tensors along an existing dimension. Dtypes are promoted.
+        .doc(
+            R"(Join tensors along an existing dimension. Dtypes are promoted; empty vectors are left out.
 
 Raises:
     ValueError: when sizes differ in another dimension.
@@ -17,16 +28,16 @@ Example:
     tensor([1, 2, 3])
 )")
         .function_only()
-        .moves()
         .infer([](Call& call) {
           CR_CHECK(call.in.size() > 0, "cat: needs at least one tensor");
-          const Tensor& first = call.in[0];
+          const Tensor& first = first_part(call.in);
           const int dim = normalize_dim("cat", call.attrs.i(1), first.rank());
           CR_CHECK(first.rank() > 0, "cat: 0-d tensors cannot be joined; use stack");
           Dims shape = first.shape();
           shape[dim] = 0;
           for (int i = 0; i < call.in.size(); ++i) {
             const Dims& other = call.in[i].shape();
+            if (is_nothing(call.in[i])) continue;
             bool fits = other.size() == shape.size();
             for (int d = 0; fits && d < shape.size(); ++d)
               fits = d == dim || other[d] == first.shape()[d];
@@ -42,6 +53,7 @@ Example:
           const int dim = normalize_dim("cat", call.attrs.i(1), out.rank());
           int64_t offset = 0;
           for (const Tensor& part : call.in) {
+            if (is_nothing(part)) continue;
             copy_into(out.alias(part.shape(), out.strides(), offset * out.strides()[dim]), part);
             offset += part.shape()[dim];
           }
@@ -51,6 +63,10 @@ Example:
           const int axis = normalize_dim("cat", dim, v.out_shape().size());
           int64_t start = 0;
           for (int i = 0; i < v.inputs(); ++i) {
+            if (v.in_shape(i) == Dims{0}) {
+              v.set(i, [&] { return v.zeros_like_input(i); });
+              continue;
+            }
             const int64_t end = start + v.in_shape(i)[axis];
             v.set(i, [&] { return OP(slice)(v.grad(), axis, start, end); });
             start = end;
@@ -65,7 +81,6 @@ Example:
     >>> cr.flip(cr.arange(3), (0,))
     tensor([2, 1, 0])
 )")
-        .moves()
         .infer([](Call& call) {
           call.out_meta[0] = call.in[0].meta();
           normalize_dims("flip", call.attrs.ints(0), call.in[0].rank());
@@ -141,7 +156,6 @@ Dims padded_shape(const Dims& shape, const Dims& pad) {
 const Row constant_pad_row =
     Row("_constant_pad(Tensor input, int[] pad, float value=0)")
         .doc("Kernel row of ``pad`` with a constant; negative padding crops.")
-        .moves()
         .infer([](Call& call) {
           call.set_output(0, padded_shape(call.in[0].shape(), call.attrs.ints(0)),
                           call.in[0].dtype());
@@ -188,7 +202,7 @@ const Row pad_row =
         "float? value=None)")
         .doc(R"(Pad dimensions, the last one first: ``(left, right, top, bottom, ...)``.
 
-Negative padding crops (constant mode only). Modes: "constant" (``value``, default 0), "reflect",
+Negative padding crops. Modes: "constant" (``value``, default 0), "reflect",
 "replicate", "circular".
 
 Raises:
@@ -209,11 +223,19 @@ Example:
           Tensor result = x;
           for (int i = 0; i < pad.size() / 2; ++i) {
             const int d = x.rank() - 1 - i;
-            const int64_t size = x.shape()[d], before = pad[2 * i], after = pad[2 * i + 1];
+            int64_t size = x.shape()[d], before = pad[2 * i], after = pad[2 * i + 1];
             if (before == 0 && after == 0) continue;
+            if (mode == 3 && (before < 0 || after < 0)) {  // what is cropped does not come round
+              const int64_t start = std::max<int64_t>(-before, 0),
+                            end = size + std::min<int64_t>(after, 0);
+              CR_CHECK(start < end, "pad: padding (", before, ", ", after,
+                       ") leaves nothing of dimension ", d, " of size ", size, " to repeat");
+              result = OP(slice)(result, d, start, end);
+              size = end - start;
+              before = std::max<int64_t>(before, 0);
+              after = std::max<int64_t>(after, 0);
+            }
             const int64_t limit = mode == 1 ? size - 1 : mode == 3 ? size : int64_t{1} << 40;
-            CR_CHECK(before >= 0 && after >= 0,
-                     "pad: negative padding is for the constant mode (got ", pad, ")");
             CR_CHECK(size > 0 && before <= limit && after <= limit, "pad: padding (", before, ", ",
                      after, ") is too much for dimension ", d, " of size ", size,
                      " in this mode; at most ", limit);

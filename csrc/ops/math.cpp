@@ -503,6 +503,22 @@ Example:
           v.set(1, [&] { return v.grad() * OP(sigmoid)(v.in(1) - v.in(0)); });
         });
 
+const Row logaddexp2_row =
+    Row("logaddexp2(Operand input, Operand other)")
+        .doc(R"(``log2(2**input + 2**other)`` without overflow, element by element.
+
+Example:
+    >>> cr.logaddexp2(cr.tensor([1000.]), cr.tensor([1000.]))
+    tensor([1001.])
+)")
+        .pointwise(Pointwise::kFloat)
+        .saves("input, other")
+        .vjp([](Vjp& v) {
+          const double ln2 = 0.69314718055994530942;
+          v.set(0, [&] { return v.grad() * OP(sigmoid)((v.in(0) - v.in(1)) * ln2); });
+          v.set(1, [&] { return v.grad() * OP(sigmoid)((v.in(1) - v.in(0)) * ln2); });
+        });
+
 const Row xlogy_row =
     Row("xlogy(Operand input, Operand other)")
         .doc(R"(``input * log(other)``, which is 0 where ``input`` is 0, element by element.

@@ -326,6 +326,15 @@ struct Logaddexp {
   }
 };
 
+struct Logaddexp2 {
+  template <class V>
+  V operator()(V x, V y) const {
+    const V log2_e = V{} + Lane<V>(1.44269504088896340736);
+    const V rest = x == y ? V{} + Lane<V>(1) : log1p(exp2(-abs(x - y))) * log2_e;
+    return (x > y ? x : y) + rest;
+  }
+};
+
 // 0 for x = 0, whatever log(y) is, but NaN for a y that is NaN.
 struct Xlogy {
   template <class V>
@@ -377,6 +386,7 @@ constexpr PointwiseEntry kEntries[] = {
     unary<Deg2rad, kFloats>("deg2rad"),
     unary<Rad2deg, kFloats>("rad2deg"),
     binary<Logaddexp, kFloats>("logaddexp"),
+    binary<Logaddexp2, kFloats>("logaddexp2"),
     binary<Xlogy, kFloats>("xlogy"),
     unary<Frac, kFloats>("frac"),
     unary<Gelu, kFloats>("gelu"),

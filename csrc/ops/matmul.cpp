@@ -115,7 +115,9 @@ Tensor as_column(const Tensor& x) { return OP(unsqueeze)(x, -1); }
 // All leading dimensions as one.
 Tensor as_matrix(const Tensor& x) {
   if (x.rank() == 2) return x;
-  return OP(reshape)(x, Dims{x.size(-1) == 0 ? x.numel() : x.numel() / x.size(-1), x.size(-1)});
+  int64_t rows = 1;
+  for (int d = 0; d + 1 < x.rank(); ++d) rows *= x.shape()[d];
+  return OP(reshape)(x, Dims{rows, x.size(-1)});
 }
 
 // Where an operand was broadcast the formulas give a gradient per copy; the engine sums them.
@@ -381,6 +383,7 @@ Example:
             [14., 14.],
             [14., 14.]])
 )")
+        .inplace()
         .compose([](const TensorList& in, const Attrs& attrs) {
           return scaled_sum("addmm", in, attrs, product("addmm", in, 1, 2, 2));
         });
@@ -403,6 +406,7 @@ Example:
     >>> cr.baddbmm(cr.zeros(1), cr.ones(5, 3, 4), cr.ones(5, 4, 2)).shape
     (5, 3, 2)
 )")
+        .inplace()
         .compose([](const TensorList& in, const Attrs& attrs) {
           return scaled_sum("baddbmm", in, attrs, product("baddbmm", in, 1, 3, 3));
         });

@@ -70,8 +70,7 @@ void run_kernel(ReduceKernel kernel, const Folded& f, const Tensor& out) {
   // Columns and rows are independent; chunk over rows, or over columns when there is one row.
   const double ns_per_row = 0.3 * static_cast<double>(f.n) * static_cast<double>(f.inner);
   if (f.rows == 1 && f.inner > 1) {
-    // Whole cache lines, and long enough stretches of each row for the memory to follow.
-    const int64_t grain = (grain_for(0.08 * static_cast<double>(f.n)) + 63) / 64 * 64;
+    const int64_t grain = std::max<int64_t>(64, grain_for(0.3 * static_cast<double>(f.n)));
     parallel(f.inner, grain, [&](int64_t begin, int64_t end, int) {
       kernel(f.x.data(), out.data(), {f.n, f.inner, 0, 1, begin, end});
     });
@@ -145,20 +144,16 @@ DType sum_type(const Call& call) {
   return call.attrs.dtype(2, is_floating(dtype) ? dtype : DType::kInt64);
 }
 
-// Integers are added and multiplied in int64; another `dtype` (argument k) is converted to before
-// and after, and uint64 stays uint64: modulo 2^64 the two are the same. Undefined when there is
-// nothing to convert.
-Tensor in_other_integers(const OpDef& op, const TensorList& in, const Attrs& attrs, int k) {
-  const bool wide = in[0].dtype() == DType::kUInt64;
-  const DType dtype = attrs.dtype(k, wide ? DType::kUInt64 : DType::kInt64);
+// Integers are added and multiplied in int64; a narrower `dtype` (argument k) is converted to
+// before and after. Undefined when there is nothing to convert.
+Tensor in_narrow_integers(const OpDef& op, const TensorList& in, const Attrs& attrs, int k) {
+  const DType dtype = attrs.dtype(k, DType::kInt64);
   if (is_floating(dtype) || dtype == DType::kInt64) return Tensor();
   Attrs plain;
   for (int i = 0; i < attrs.size(); ++i) {
     i == k ? plain.push_none() : plain.push_from(attrs, i);
   }
-  Tensor x = OP(to)(in[0], dtype);
-  if (dtype == DType::kUInt64) x = OP(to)(x, DType::kInt64);
-  return OP(to)(run(op, {x}, plain), dtype);
+  return OP(to)(run(op, {OP(to)(in[0], dtype)}, plain), dtype);
 }
 
 // ---------------------------------------------------------------- sums and means
@@ -174,7 +169,7 @@ Example:
     tensor([4., 6.])
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return in_other_integers(OP(sum), in, attrs, 2);
+          return in_narrow_integers(OP(sum), in, attrs, 2);
         })
         .infer([](Call& call) {
           const DType result = sum_type(call);
@@ -233,7 +228,7 @@ Example:
     tensor(6.)
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          if (!attrs.none(0)) return in_other_integers(OP(prod), in, attrs, 2);
+          if (!attrs.none(0)) return in_narrow_integers(OP(prod), in, attrs, 2);
           return OP(prod)(OP(reshape)(in[0], Dims{-1}), 0, false, attrs.dtype(2));
         })
         .infer([](Call& call) {
@@ -499,7 +494,11 @@ Example:
           }
           const Tensor size = OP(abs)(x);
           if (p == 1) return OP(sum)(size, axes, keepdim);
-          if (p == 0) return OP(sum)(OP(to)(OP(ne)(x, 0.0), x.dtype()), axes, keepdim);
+          if (p == 0) {  // a step function: its gradient is 0, but it has one
+            const Tensor counted = OP(to)(OP(ne)(x, 0.0), x.dtype());
+            return OP(sum)(x.requires_grad() ? counted + OP(sign)(x) * 0.0 : counted, axes,
+                           keepdim);
+          }
           if (std::isinf(p))
             return p > 0 ? OP(amax)(size, axes, keepdim) : OP(amin)(size, axes, keepdim);
           const Tensor total = OP(sum)(OP(pow)(size, p), axes, keepdim);
@@ -540,8 +539,9 @@ Example:
     >>> cr.tensor([1., 2., 3.]).cumsum(0)
     tensor([1., 3., 6.])
 )")
+        .inplace()
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return in_other_integers(OP(cumsum), in, attrs, 1);
+          return in_narrow_integers(OP(cumsum), in, attrs, 1);
         })
         .infer(infer_cumulative)
         .launch([](Call& call) { launch_cumulative(call, reduce_table().cumsum); })
@@ -557,8 +557,9 @@ Example:
     >>> cr.tensor([1., 2., 3.]).cumprod(0)
     tensor([1., 2., 6.])
 )")
+        .inplace()
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return in_other_integers(OP(cumprod), in, attrs, 1);
+          return in_narrow_integers(OP(cumprod), in, attrs, 1);
         })
         .infer(infer_cumulative)
         .launch([](Call& call) { launch_cumulative(call, reduce_table().cumprod); })

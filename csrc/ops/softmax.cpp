@@ -143,7 +143,7 @@ Example:
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
           // The chosen dimensions become one last dimension.
-          const Tensor& x = in[0];
+          const Tensor x = is_floating(in[0].dtype()) ? in[0] : OP(to)(in[0], default_dtype());
           const Dims axes = normalize_dims("logsumexp", attrs.ints(0), x.rank());
           Dims order, kept, rest;
           for (int i = 0; i < x.rank(); ++i) {
