@@ -9,7 +9,6 @@ from benchmarks.problems import (
     conv,
     imports,
     matmul,
-    optim,
     overhead,
     pointwise,
     pool,
@@ -17,19 +16,7 @@ from benchmarks.problems import (
     train,
 )
 
-TABLES = (
-    overhead,
-    matmul,
-    conv,
-    pool,
-    attention,
-    pointwise,
-    reduce,
-    optim,
-    train,
-    imports,
-    alternation,
-)
+TABLES = (overhead, matmul, conv, pool, attention, pointwise, reduce, train, imports, alternation)
 
 
 def load() -> dict[str, Problem]:

@@ -13,7 +13,7 @@ from ._core import Tensor, dtype
 __all__ = [
     "allclose", "arange", "argwhere", "as_tensor", "asarray", "atleast_1d", "broadcast_shapes",
     "broadcast_tensors", "broadcast_to", "chunk", "concat", "concatenate", "diag", "equal",
-    "eye", "hstack", "is_tensor", "isclose",
+    "eye", "finfo", "hstack", "iinfo", "is_tensor", "isclose",
     "linspace", "max", "meshgrid", "min", "movedim", "numel", "result_type", "roll",
     "split", "stack", "swapaxes", "tensor", "tensor_split", "tile", "tril", "triu",
     "unbind",
@@ -155,11 +155,13 @@ def arange(
         start, end = 0, start
     wanted = _range_dtype(start, end, step) if dtype is None else dtype
     start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
-    if step == 0:
-        raise ValueError("arange: step must not be 0")
     for bound in (start, end, step):
         if not math.isfinite(bound):
             raise ValueError(f"arange: bounds and step must be finite (got {start}, {end}, {step})")
+    if not _core.empty(0, dtype=wanted).is_floating_point():
+        start, end, step = int(start), int(end), int(step)
+    if step == 0:
+        raise ValueError("arange: step must not be 0")
     if (end - start) * step < 0:
         raise ValueError(f"arange: step {step} leads away from end (got start {start}, end {end})")
     if all(isinstance(v, int) for v in (start, end, step)):
@@ -168,6 +170,14 @@ def arange(
         length = math.ceil((end - start) / step)
     result: Tensor = _core._arange(start, step, length, wanted)
     return result.requires_grad_() if requires_grad else result
+
+
+def _ends(start: Any, end: Any, dtype: dtype) -> tuple[float, float]:
+    """Bounds of a range as numbers, whole ones (cut towards 0) for an integer dtype."""
+    ends = [float(x.item() if isinstance(x, Tensor) else x) for x in (start, end)]
+    if not _core.empty(0, dtype=dtype).is_floating_point():
+        ends = [float(int(x)) for x in ends]
+    return ends[0], ends[1]
 
 
 def linspace(
@@ -182,7 +192,7 @@ def linspace(
     """
     _check_device(device)
     wanted = _core.get_default_dtype() if dtype is None else dtype
-    result: Tensor = _core._linspace(float(start), float(end), steps, wanted)
+    result: Tensor = _core._linspace(*_ends(start, end, wanted), steps, wanted)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -306,9 +316,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-size // chunks), dim)
 
 
-def tensor_split(
-    input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
-) -> tuple[Tensor, ...]:
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut at given indices, or into a number of nearly equal views (the first ones larger).
 
     Example:
@@ -316,6 +324,8 @@ def tensor_split(
         [(3,), (2,)]
     """
     size = input.size(dim)
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
         n = indices_or_sections
         if n < 1:
@@ -359,14 +369,25 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return result
 
 
-def atleast_1d(input: Tensor) -> Tensor:
+def each(function: Any, tensors: tuple[Any, ...]) -> Any:
+    """Of one tensor its form, of several (or a sequence) a tuple of theirs."""
+    if len(tensors) == 1 and isinstance(tensors[0], Tensor):
+        return function(tensors[0])
+    many = tensors[0] if len(tensors) == 1 else tensors
+    return tuple(function(t) for t in many)
+
+
+def atleast_1d(*tensors: Any) -> Any:
     """The tensor, a 0-d one as a vector of one element.
+
+    Args:
+        tensors: one tensor, or several, for which a tuple is returned.
 
     Example:
         >>> cr.atleast_1d(cr.tensor(3)).shape
         (1,)
     """
-    return _core.reshape(input, 1) if input.ndim == 0 else input
+    return each(lambda t: _core.reshape(t, 1) if t.ndim == 0 else t, tensors)
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
@@ -520,20 +541,17 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     )
     if indexing not in ("ij", "xy"):
         raise ValueError(f"meshgrid: indexing must be 'ij' or 'xy' (got {indexing!r})")
-    swap = indexing == "xy" and len(vectors) > 1
-    if swap:
-        vectors[0], vectors[1] = vectors[1], vectors[0]
-    sizes = [v.numel() for v in vectors]
+    order = list(range(len(vectors)))  # the dimension of each vector
+    if indexing == "xy" and len(vectors) > 1:
+        order[:2] = [1, 0]
+    sizes = [vectors[d].numel() for d in order]
     grids = []
     for i, v in enumerate(vectors):
         if v.ndim > 1:
             raise ValueError(f"meshgrid: expected vectors (got shape {v.shape})")
         shape = [1] * len(vectors)
-        shape[i] = sizes[i]
+        shape[order[i]] = v.numel()
         grids.append(_core.expand(_core.reshape(v, shape), sizes))
-    if swap:
-        grids = [_core.transpose(g, 0, 1) for g in grids]
-        grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 
 
@@ -711,3 +729,27 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
     """
     result: dtype = _core._result_type(tensor1, tensor2)
     return result
+
+
+def finfo(type: Any = None) -> Any:
+    """Limits of a floating-point dtype (NumPy's ``finfo``).
+
+    Example:
+        >>> float(cr.finfo(cr.float32).eps)
+        1.1920928955078125e-07
+    """
+    import numpy as np
+
+    return np.finfo((type or _core.get_default_dtype()).name)
+
+
+def iinfo(type: Any) -> Any:
+    """Limits of an integer dtype (NumPy's ``iinfo``).
+
+    Example:
+        >>> cr.iinfo(cr.int8).max
+        127
+    """
+    import numpy as np
+
+    return np.iinfo(type.name)

@@ -8,6 +8,7 @@ from typing import Any
 from . import _core, _functions
 from ._arrays import dimension, in_place, tensor_of, view_of
 from ._core import Tensor
+from ._sorting import unique
 
 __all__ = [
     "atleast_2d", "atleast_3d", "column_stack", "diag_embed", "dsplit", "dstack", "fliplr",
@@ -50,7 +51,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
     Args:
         input: tensor of any shape.
-        indices: int64 tensor that broadcasts with it in the other dimensions.
+        indices: int64 tensor that broadcasts with it in the other dimensions; negative ones
+            count from the end.
         dim: the dimension the indices are for; None takes from the flattened tensor.
 
     Raises:
@@ -73,6 +75,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         return input.gather(0, indices)
     sizes = [(*t.shape[:dim], 1, *t.shape[dim + 1 :]) for t in (input, indices)]
     common = _functions.broadcast_shapes(*sizes)
+
+    indices = _core.where(indices < 0, indices + input.shape[dim], indices)
 
     def spread(t: Tensor) -> Tensor:
         return t.expand(*common[:dim], t.shape[dim], *common[dim + 1 :])
@@ -115,7 +119,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     """Replace slices along a dimension by those of another tensor.
 
     Args:
-        input: tensor of at least one dimension.
+        input: tensor of any shape.
         dim: the dimension of the slices.
         index: int64 vector of the places.
         source: one slice for each place, with the dtype of ``input``.
@@ -128,6 +132,8 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
         tensor([6., 0., 5.])
     """
     dim = dimension("index_copy", input, dim)
+    if input.ndim == 0:
+        return index_copy(input.reshape(1), 0, index, source.reshape(1)).reshape(())
     expected = (*input.shape[:dim], index.numel(), *input.shape[dim + 1 :])
     if source.shape != expected or index.ndim > 1:
         raise ValueError(
@@ -141,7 +147,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """Fill slices along a dimension with a number.
 
     Args:
-        input: tensor of at least one dimension.
+        input: tensor of any shape.
         dim: the dimension of the slices.
         index: int64 vector of the places.
         value: number or 0-d tensor.
@@ -156,7 +162,11 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     dim = dimension("index_fill", input, dim)
     if isinstance(value, Tensor) and value.ndim > 0:
         raise ValueError(f"index_fill: value must be a number (got shape {value.shape})")
-    fill = value if isinstance(value, Tensor) else _functions.tensor(value)
+    fill = value if isinstance(value, Tensor) else _functions.tensor(value, dtype=input.dtype)
+    if fill.requires_grad:
+        index = unique(index)  # a repeated place takes the value once
+    if input.ndim == 0:
+        return index_fill(input.reshape(1), 0, index, fill).reshape(())
     return input.index_put(_at(dim, index), fill.to(input.dtype))
 
 
@@ -466,14 +476,6 @@ def repeat_interleave(
 # ---------------------------------------------------------------- joining and cutting
 
 
-def _each(function: Callable[[Tensor], Tensor], tensors: tuple[Any, ...]) -> Any:
-    """Of one tensor its form, of several (or a sequence) a tuple of theirs."""
-    if len(tensors) == 1 and isinstance(tensors[0], Tensor):
-        return function(tensors[0])
-    many = tensors[0] if len(tensors) == 1 else tensors
-    return tuple(function(t) for t in many)
-
-
 def atleast_2d(*tensors: Any) -> Any:
     """The tensor, with dimensions of size 1 put in front until there are two.
 
@@ -484,7 +486,7 @@ def atleast_2d(*tensors: Any) -> Any:
         >>> cr.atleast_2d(cr.tensor([1, 2])).shape
         (1, 2)
     """
-    return _each(lambda t: t.reshape(1, -1) if t.ndim < 2 else t, tensors)
+    return _functions.each(lambda t: t.reshape(1, -1) if t.ndim < 2 else t, tensors)
 
 
 def atleast_3d(*tensors: Any) -> Any:
@@ -505,7 +507,7 @@ def atleast_3d(*tensors: Any) -> Any:
             return t
         return t.unsqueeze(-1) if t.ndim == 2 else t.reshape(1, -1, 1)
 
-    return _each(grow, tensors)
+    return _functions.each(grow, tensors)
 
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:

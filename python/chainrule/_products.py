@@ -10,15 +10,19 @@ import math
 from typing import Any
 
 from . import _core, _functions
-from ._arrays import dimension, tensor_of
+from ._arrays import dimension, in_place, tensor_of
 from ._core import Tensor
 
 __all__ = [
-    "block_diag", "cartesian_prod", "cdist", "combinations", "corrcoef", "cov", "cross", "einsum",
-    "inner", "kron", "tensordot", "trace", "vander",
+    "addbmm", "addmv", "addmv_", "addr", "block_diag", "cartesian_prod", "cdist", "chain_matmul",
+    "combinations", "corrcoef", "cov", "cross", "einsum", "inner", "kron", "tensordot", "trace",
+    "vander", "vdot",
 ]  # fmt: skip
 
-METHODS = ("corrcoef", "cov", "cross", "inner", "kron", "trace")
+METHODS = (
+    "addbmm", "addbmm_", "addmv", "addmv_", "addr", "addr_", "corrcoef", "cov", "cross", "inner",
+    "kron", "trace", "vdot",
+)  # fmt: skip
 
 # ---------------------------------------------------------------- einsum
 
@@ -197,7 +201,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         a: first tensor.
         b: second tensor.
         dims: how many of the last dimensions of ``a`` meet the first of ``b``, or two sequences
-            naming the dimensions that meet.
+            naming the dimensions that meet, of equal sizes (or 1).
 
     Returns:
         The other dimensions of ``a``, then those of ``b``.
@@ -221,6 +225,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
             raise ValueError(f"tensordot: dims must be two sequences of one length (got {dims})")
         left = [dimension("tensordot", a, d) for d in pair[0]]
         right = [dimension("tensordot", b, d) for d in pair[1]]
+    for d, e in zip(left, right, strict=False):  # a size of 1 meets any other, whose sum it takes
+        if a.shape[d] == 1 != b.shape[e]:
+            b = b.sum(e, True)
+        elif b.shape[e] == 1 != a.shape[d]:
+            a = a.sum(d, True)
     met = [a.shape[d] for d in left], [b.shape[d] for d in right]
     if met[0] != met[1] or len(set(left)) < len(left) or len(set(right)) < len(right):
         raise ValueError(
@@ -309,6 +318,139 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     return turn(a, 1) * turn(b, 2) - turn(a, 2) * turn(b, 1)
 
 
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Dot product of two vectors; of real numbers the same as ``dot``.
+
+    Raises:
+        ValueError: when they are not vectors of one length.
+
+    Example:
+        >>> cr.vdot(cr.tensor([1, 2]), cr.tensor([3, 4]))
+        tensor(11)
+    """
+    result: Tensor = _core.dot(input, other)
+    return result
+
+
+def chain_matmul(*matrices: Any) -> Tensor:
+    """Product of matrices, the cheapest pair first.
+
+    Args:
+        matrices: matrices whose sizes fit.
+
+    Raises:
+        ValueError: for operands that are no matrices, or do not fit.
+
+    Example:
+        >>> cr.chain_matmul(cr.ones(2, 3), cr.ones(3, 4), cr.ones(4, 1)).shape
+        (2, 1)
+    """
+    chain = list(matrices)
+    if not chain or any(m.ndim != 2 for m in chain):
+        raise ValueError(f"chain_matmul: expected matrices (got shapes {[m.shape for m in chain]})")
+    while len(chain) > 1:
+        costs = [a.shape[0] * a.shape[1] * b.shape[1] for a, b in itertools.pairwise(chain)]
+        at = costs.index(min(costs))
+        chain[at : at + 2] = [_core.mm(chain[at], chain[at + 1])]
+    result: Tensor = chain[0]
+    return result
+
+
+# ---------------------------------------------------------------- sums with products
+
+
+def _plus(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+    """``beta * input + alpha * product``; with ``beta=0`` the input is not read."""
+    if input.dtype is not product.dtype:
+        raise TypeError(
+            f"{name}: operands differ in dtype (got {input.dtype.name} and {product.dtype.name}); "
+            "use .to(dtype)"
+        )
+    if not product.is_floating_point() and not (beta == int(beta) and alpha == int(alpha)):
+        raise ValueError(
+            f"{name}: got factors {beta} and {alpha}; expected whole numbers for dtype "
+            f"{product.dtype.name}"
+        )
+    if not product.is_floating_point():
+        beta, alpha = int(beta), int(alpha)
+    extra = product.ndim - input.ndim
+    sizes = zip(input.shape, product.shape[max(extra, 0) :], strict=False)
+    if extra < 0 or any(own not in (1, size) for own, size in sizes):
+        raise ValueError(
+            f"{name}: input of shape {input.shape} does not broadcast to the product's shape "
+            f"{product.shape}"
+        )
+    scaled = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return scaled
+    return (input if beta == 1 else input * beta) + scaled
+
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """``beta * input + alpha * mat @ vec``.
+
+    Args:
+        input: tensor that broadcasts to (M,).
+        mat: matrix (M, K).
+        vec: vector (K,).
+        beta: factor of the input; with 0 the input is not read.
+        alpha: factor of the product.
+
+    Raises:
+        ValueError: when the shapes do not fit.
+
+    Example:
+        >>> cr.addmv(cr.ones(2), cr.ones(2, 3), cr.ones(3))
+        tensor([4., 4.])
+    """
+    return _plus("addmv", input, _core.mv(mat, vec), beta, alpha)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """``beta * input + alpha * outer(vec1, vec2)``.
+
+    Args:
+        input: tensor that broadcasts to (M, N).
+        vec1: vector (M,).
+        vec2: vector (N,).
+        beta: factor of the input; with 0 the input is not read.
+        alpha: factor of the product.
+
+    Raises:
+        ValueError: when the shapes do not fit.
+
+    Example:
+        >>> cr.addr(cr.zeros(2, 2), cr.tensor([1.0, 2.0]), cr.tensor([3.0, 4.0]))
+        tensor([[3., 4.],
+                [6., 8.]])
+    """
+    return _plus("addr", input, _core.outer(vec1, vec2), beta, alpha)
+
+
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """``beta * input + alpha * sum(batch1 @ batch2)``, the sum over the batch.
+
+    Args:
+        input: tensor that broadcasts to (M, N).
+        batch1: tensor (B, M, K).
+        batch2: tensor (B, K, N).
+        beta: factor of the input; with 0 the input is not read.
+        alpha: factor of the product.
+
+    Raises:
+        ValueError: when the shapes do not fit.
+
+    Example:
+        >>> cr.addbmm(cr.zeros(2, 2), cr.ones(5, 2, 3), cr.ones(5, 3, 2))
+        tensor([[15., 15.],
+                [15., 15.]])
+    """
+    product = _core.bmm(batch1, batch2)
+    return _plus("addbmm", input, product.sum(0, dtype=product.dtype), beta, alpha)
+
+
 def trace(input: Tensor) -> Tensor:
     """Sum of the diagonal of a matrix.
 
@@ -381,7 +523,7 @@ def cov(
         aweights: how important each observation is, a vector.
 
     Returns:
-        Matrix of the variables' covariances, 0-d for a vector.
+        Matrix of the variables' covariances, 0-d for a single variable.
 
     Raises:
         ValueError: for more than two dimensions and weights of another length.
@@ -417,8 +559,7 @@ def cov(
         lost = correction * (weights * aweights).sum() / total
     left = total - lost
     divisor = left.clamp(min=0) if isinstance(left, Tensor) else max(left, 0)
-    result = weighted @ centred.mT / divisor
-    return result.reshape(()) if input.ndim < 2 else result
+    return (weighted @ centred.mT / divisor).squeeze()
 
 
 def corrcoef(input: Tensor) -> Tensor:
@@ -547,3 +688,6 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         return input.narrow(0, 0, 0)
     places = np.array(list(choose(range(input.shape[0]), r)), dtype=np.int64).reshape(-1, r)
     return input.index_select(0, tensor_of(places.reshape(-1))).reshape(places.shape)
+
+
+addbmm_, addmv_, addr_ = in_place(addbmm), in_place(addmv), in_place(addr)

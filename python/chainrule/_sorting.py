@@ -291,6 +291,15 @@ def _quantile(
     if interpolation in ("linear", "midpoint"):
         fraction = rank - below if interpolation == "linear" else np.where(rank > below, 0.5, 0.0)
         weight = tensor_of(np.moveaxis(fraction, -1, dim)).to(input.dtype)
+        if isinstance(q, Tensor) and q.requires_grad and interpolation == "linear":
+            last = (
+                np.maximum(n - missing - 1, 0)
+                if name == "nanquantile"
+                else (n - 1.0) * (missing == 0)
+            )
+            slope = tensor_of(np.moveaxis(np.asarray(last, np.float64), -1, dim)).to(input.dtype)
+            along = [-1 if d == dim else 1 for d in range(input.ndim)]
+            weight = weight + slope * (q - q.detach()).reshape(along)  # 0, with the gradient of q
         low, high = pick(below), pick(above)
         result = _core.where(weight == 0, low, low.lerp(high, weight))  # 0 * inf is not 0
     else:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from . import _core, _functions, _limits
+from . import _core, _functions
 from ._arrays import dimension, in_place
 from ._core import Tensor
 
 __all__ = [
     "aminmax", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "count_nonzero", "diff",
-    "float_power", "heaviside", "logcumsumexp", "logspace", "nan_to_num", "nan_to_num_", "nanmean",
-    "nansum", "sinc", "sinc_", "std_mean", "var_mean",
+    "dist", "float_power", "heaviside", "logcumsumexp", "logspace", "nan_to_num", "nan_to_num_",
+    "nanmean", "nansum", "norm", "renorm", "sinc", "sinc_", "std", "std_mean", "var", "var_mean",
 ]  # fmt: skip
 
 METHODS = (
     "aminmax", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "count_nonzero", "diff",
-    "float_power", "float_power_", "heaviside", "heaviside_", "logcumsumexp", "nan_to_num",
-    "nan_to_num_", "nanmean", "nansum", "sinc", "sinc_",
+    "dist", "float_power", "float_power_", "heaviside", "heaviside_", "logcumsumexp", "nan_to_num",
+    "nan_to_num_", "nanmean", "nansum", "norm", "renorm", "renorm_", "sinc", "sinc_", "std", "var",
 )  # fmt: skip
 
 
@@ -50,39 +50,172 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     return MinMax(_core.amin(input, dim, keepdim), _core.amax(input, dim, keepdim))
 
 
-def var_mean(
-    input: Tensor, dim: Any = None, *, correction: float = 1, keepdim: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Variance and mean, of all elements or along dimensions.
+def _numpy_words(name: str, dim: Any, keepdim: bool, names: dict[str, Any]) -> tuple[Any, bool]:
+    """``dim`` and ``keepdim``, which NumPy calls axis and keepdims."""
+    if names:
+        dim, keepdim = names.pop("axis", dim), names.pop("keepdims", keepdim)
+        if names:
+            raise TypeError(f"{name}: unexpected keyword argument {next(iter(names))!r}")
+    return dim, keepdim
+
+
+def _spread(
+    op: Any, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool,
+    correction: float | None, names: dict[str, Any],
+) -> tuple[Tensor, Any, bool]:  # fmt: skip
+    """``var`` or ``std``, and the dimensions and keepdim that were meant."""
+    if isinstance(dim, bool):  # var(x, False) is about all elements
+        dim, unbiased = None, dim
+    if unbiased is not None:
+        correction = 1 if unbiased else 0
+    dim, keepdim = _numpy_words(op.__name__, dim, keepdim, names)
+    correction = 1 if correction is None else correction
+    return op(input, dim, correction=correction, keepdim=keepdim), dim, keepdim
+
+
+def var(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = 1, **names: Any,
+) -> Tensor:  # fmt: skip
+    """Variance of all elements or along dimensions.
 
     Args:
         input: floating-point tensor.
         dim: dimensions to look along; None looks at all elements.
-        correction: what is taken off the number of elements in the divisor of the variance.
+        unbiased: True for a correction of 1, False for 0.
         keepdim: whether the dimensions stay, with size 1.
+        correction: what is taken off the number of elements in the divisor.
+        names: ``axis`` and ``keepdims``, NumPy's words.
 
     Raises:
         TypeError: for an input that is not floating-point.
 
     Example:
+        >>> cr.var(cr.tensor([1.0, 3.0]))
+        tensor(2.)
+        >>> cr.var(cr.tensor([1.0, 3.0]), unbiased=False)
+        tensor(1.)
+    """
+    return _spread(_core.var, input, dim, unbiased, keepdim, correction, names)[0]
+
+
+def std(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = 1, **names: Any,
+) -> Tensor:  # fmt: skip
+    """Standard deviation of all elements or along dimensions; see :func:`var`.
+
+    Example:
+        >>> cr.std(cr.tensor([1.0, 3.0]), correction=0)
+        tensor(1.)
+    """
+    return _spread(_core.std, input, dim, unbiased, keepdim, correction, names)[0]
+
+
+def var_mean(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = 1, **names: Any,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Variance and mean, of all elements or along dimensions; see :func:`var`.
+
+    Example:
         >>> cr.var_mean(cr.tensor([1.0, 3.0]))
         (tensor(2.), tensor(2.))
     """
-    var = _core.var(input, dim, correction=correction, keepdim=keepdim)
-    return var, _core.mean(input, dim, keepdim)
+    result, dim, keepdim = _spread(_core.var, input, dim, unbiased, keepdim, correction, names)
+    return result, _core.mean(input, dim, keepdim)
 
 
 def std_mean(
-    input: Tensor, dim: Any = None, *, correction: float = 1, keepdim: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Standard deviation and mean, of all elements or along dimensions; see :func:`var_mean`.
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = 1, **names: Any,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Standard deviation and mean, of all elements or along dimensions; see :func:`var`.
 
     Example:
         >>> cr.std_mean(cr.tensor([1.0, 3.0]), correction=0)
         (tensor(1.), tensor(2.))
     """
-    std = _core.std(input, dim, correction=correction, keepdim=keepdim)
-    return std, _core.mean(input, dim, keepdim)
+    result, dim, keepdim = _spread(_core.std, input, dim, unbiased, keepdim, correction, names)
+    return result, _core.mean(input, dim, keepdim)
+
+
+def norm(
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
+    **names: Any,
+) -> Tensor:  # fmt: skip
+    """Norm of all elements or along dimensions: ``sum(abs(input)**p) ** (1/p)``.
+
+    Args:
+        input: floating-point tensor.
+        p: the exponent, also 0 (how many are not 0) and plus or minus infinity; "fro" is 2. The
+            gradient at 0 is 0.
+        dim: dimensions to look along; None looks at all elements.
+        keepdim: whether the dimensions stay, with size 1.
+        dtype: dtype the input is converted to first.
+        names: ``axis`` and ``keepdims``, NumPy's words.
+
+    Raises:
+        ValueError: for an unknown ``p``.
+        TypeError: for an input that is not floating-point.
+
+    Example:
+        >>> cr.norm(cr.tensor([3.0, 4.0]))
+        tensor(5.)
+    """
+    if p is None or p == "fro":
+        p = 2.0
+    elif isinstance(p, str):
+        raise ValueError(
+            f"norm: unknown p (got {p!r}); expected a number or 'fro'; the nuclear norm is the sum "
+            "of the singular values"
+        )
+    input = input if dtype is None else _core.to(input, dtype)
+    dim, keepdim = _numpy_words("norm", dim, keepdim, names)
+    return _core.norm(input, p, dim, keepdim)
+
+
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of ``input - other``, which broadcast.
+
+    Args:
+        input: floating-point tensor.
+        other: tensor that broadcasts with it.
+        p: the exponent, see :func:`norm`.
+
+    Example:
+        >>> cr.dist(cr.tensor([1.0, 1.0]), cr.tensor([4.0, 5.0]))
+        tensor(5.)
+    """
+    return norm(input - other, p)
+
+
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """Scale down the slices along a dimension whose p-norm is larger than ``maxnorm``.
+
+    Args:
+        input: floating-point tensor of at least two dimensions.
+        p: the exponent of the norm, positive.
+        dim: the dimension that numbers the slices.
+        maxnorm: the largest norm a slice may keep, not negative.
+
+    Raises:
+        ValueError: for fewer dimensions, a ``p`` that is not positive or a negative ``maxnorm``.
+
+    Example:
+        >>> cr.renorm(cr.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1.0)
+        tensor([[0.6000, 0.8000],
+                [0.3000, 0.4000]])
+    """
+    if input.ndim < 2 or not p > 0 or not maxnorm >= 0:
+        raise ValueError(
+            "renorm: expected at least 2 dimensions, a positive p and a maxnorm of 0 or more "
+            f"(got shape {input.shape}, p={p}, maxnorm={maxnorm})"
+        )
+    dim = dimension("renorm", input, dim)
+    size = norm(input, p, [d for d in range(input.ndim) if d != dim], True)
+    large = size > maxnorm
+    return input * _core.where(large, maxnorm / (_core.where(large, size, 1.0) + 1e-7), 1.0)
 
 
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
@@ -158,7 +291,7 @@ def nan_to_num(
     """
     if not input.is_floating_point():
         return input.clone()
-    largest = float(_limits.finfo(input.dtype).max)
+    largest = float(_functions.finfo(input.dtype).max)
     result = _core.where(_core.isnan(input), 0.0 if nan is None else nan, input)
     result = _core.where(input == math.inf, largest if posinf is None else posinf, result)
     return _core.where(input == -math.inf, -largest if neginf is None else neginf, result)
@@ -322,11 +455,12 @@ def logspace(
         tensor([  1.,  10., 100.])
     """
     wanted = _core.get_default_dtype() if dtype is None else dtype
-    exponents = _functions.linspace(start, end, steps, dtype=_core.float64, device=device)
+    low, high = _functions._ends(start, end, wanted)
+    exponents = _functions.linspace(low, high, steps, dtype=_core.float64, device=device)
     result: Tensor = _core.pow(float(base), exponents).to(wanted)
     return result.requires_grad_() if requires_grad else result
 
 
 clamp_min_, clamp_max_ = in_place(clamp_min), in_place(clamp_max)
 float_power_, heaviside_ = in_place(float_power), in_place(heaviside)
-nan_to_num_, sinc_ = in_place(nan_to_num), in_place(sinc)
+nan_to_num_, sinc_, renorm_ = in_place(nan_to_num), in_place(sinc), in_place(renorm)

@@ -8,12 +8,16 @@ from typing import Any
 
 from . import (
     _core,
+    _facts,
     _functions,
     _placing,
     _printing,
     _products,
+    _replacing,
+    _shapes,
     _sorting,
     _statistics,
+    _storage,
     random,
 )
 from ._core import Tensor, dtype
@@ -201,11 +205,15 @@ class _TensorMethods:
         return _printing.tensor_repr(self)
 
     def __reduce_ex__(self: Any, protocol: Any) -> Any:
-        values = self.detach().clone()
-        if self.dtype is _core.bfloat16:  # NumPy has none: as its bits
-            values = values.view(_core.uint16)
-        state = (type(self), values.numpy(), self.requires_grad and self.is_leaf, self.__dict__)
-        return _rebuild, (*state, self.dtype.name)
+        return (
+            _rebuild,
+            (
+                type(self),
+                self.detach().clone().numpy(),
+                self.requires_grad and self.is_leaf,
+                self.__dict__,
+            ),
+        )
 
     def __copy__(self: Any) -> Tensor:
         """Another tensor on the same memory, with the same attributes."""
@@ -291,6 +299,21 @@ class _TensorMethods:
         return -1
 
     @property
+    def mH(self: Any) -> Tensor:
+        """The last two dimensions exchanged (a view), as ``mT``: there are no complex numbers."""
+        return self.mT  # type: ignore[no-any-return]
+
+    @property
+    def name(self: Any) -> None:
+        """None: tensors have no names."""
+        return None
+
+    @property
+    def output_nr(self: Any) -> int:
+        """Which output of ``grad_fn`` this tensor is; 0 for leaves."""
+        return _core._output_nr(self)  # type: ignore[no-any-return]
+
+    @property
     def H(self: Any) -> Tensor:
         """The matrix with rows and columns exchanged (a view)."""
         if self.ndim != 2:
@@ -336,29 +359,60 @@ class _TensorMethods:
         """Set all elements to 0."""
         return _core.fill_(self, 0)
 
+    def new(self: Any, *args: Any) -> Tensor:
+        """Tensor of this dtype: of a sequence's values, or uninitialised of the given sizes."""
+        if len(args) == 1 and not isinstance(args[0], int):
+            return _functions.tensor(args[0], dtype=self.dtype)
+        return _core.empty(*(args or (0,)), dtype=self.dtype)
+
     def new_tensor(
-        self: Any, data: Any, *, dtype: Any = None, requires_grad: bool = False
+        self: Any, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
         """Make a tensor of this tensor's dtype from data."""
-        return _functions.tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return _functions.tensor(
+            data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad
+        )
 
-    def new_zeros(self: Any, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_zeros(
+        self: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
         """Zeros of a shape, with this tensor's dtype."""
+        _functions._check_device(device)
         return _core.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
-    def new_ones(self: Any, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_ones(
+        self: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
         """Ones of a shape, with this tensor's dtype."""
+        _functions._check_device(device)
         return _core.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
-    def new_empty(self: Any, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_empty(
+        self: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
         """Uninitialised memory of a shape, with this tensor's dtype."""
+        _functions._check_device(device)
         return _core.empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def new_full(
-        self: Any, size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
-    ) -> Tensor:
+        self: Any, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
+        requires_grad: bool = False,
+    ) -> Tensor:  # fmt: skip
         """One value in a shape, with this tensor's dtype."""
+        _functions._check_device(device)
         return _core.full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def hardshrink(self: Any, lambd: float = 0.5) -> Tensor:
+        """0 between ``-lambd`` and ``lambd``; see nn.functional.hardshrink."""
+        from .nn import functional
+
+        return functional.hardshrink(self, lambd)
+
+    def prelu(self: Any, weight: Tensor) -> Tensor:
+        """Scaled by ``weight`` where negative; see nn.functional.prelu."""
+        from .nn import functional
+
+        return functional.prelu(self, weight)
 
     def __dir__(self: Any) -> list[str]:
         return sorted({*dir(type(self)), *self.__dict__})
@@ -373,13 +427,10 @@ def _conversion(name: str, target: dtype) -> Callable[[Tensor], Tensor]:
     return convert
 
 
-def _rebuild(
-    kind: Any, array: Any, requires_grad: bool, attributes: dict[str, Any], dtype: Any
-) -> Tensor:
-    values = _functions.tensor(array).view(getattr(_core, dtype))
-    tensor: Tensor = _core._make_subclass(kind, values, requires_grad)
+def _rebuild(kind: Any, array: Any, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
+    tensor = _core._make_subclass(kind, _functions.tensor(array), requires_grad)
     tensor.__dict__.update(attributes)
-    return tensor
+    return tensor  # type: ignore[no-any-return]
 
 
 _UFUNC_OPERATORS: dict[str, Any] = {
@@ -411,18 +462,19 @@ _AS_METHODS = (
     "unflatten",
 )  # fmt: skip
 # Each lists its own in METHODS.
-_METHOD_MODULES = (random, _placing, _products, _sorting, _statistics)
+_METHOD_MODULES = (
+    random, _facts, _placing, _products, _replacing, _shapes, _sorting, _statistics, _storage,
+)  # fmt: skip
 _CONVERSIONS = {
     "bool": _core.bool, "byte": _core.uint8, "char": _core.int8, "short": _core.int16,
-    "int": _core.int32, "long": _core.int64, "half": _core.float16, "bfloat16": _core.bfloat16,
-    "float": _core.float32, "double": _core.float64,
+    "int": _core.int32, "long": _core.int64, "float": _core.float32, "double": _core.float64,
 }  # fmt: skip
 _ALIASES = {"subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
-            "absolute": "abs", "negative": "neg", "clip": "clamp", "greater": "gt",
+            "absolute": "abs", "negative": "neg", "sgn": "sign", "clip": "clamp", "greater": "gt",
             "greater_equal": "ge", "less": "lt", "less_equal": "le", "not_equal": "ne",
-            "swapdims": "transpose", "fix": "trunc", "arcsin": "asin", "arccos": "acos",
-            "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh",
-            "arctanh": "atanh", "ravel": "flatten"}  # fmt: skip
+            "swapaxes": "transpose", "swapdims": "transpose", "fix": "trunc", "arcsin": "asin",
+            "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh",
+            "arccosh": "acosh", "arctanh": "atanh", "ravel": "flatten"}  # fmt: skip
 
 
 def _attach() -> None:
@@ -444,6 +496,7 @@ def _attach() -> None:
             setattr(chainrule, alias, getattr(_core, name))
         if hasattr(Tensor, name + "_"):
             setattr(Tensor, alias + "_", getattr(Tensor, name + "_"))
+            setattr(chainrule, alias + "_", getattr(Tensor, name + "_"))
 
 
 _attach()

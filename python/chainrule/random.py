@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from . import _core, _functions, _limits
+from . import _core, _functions
 from ._core import Tensor
+from .autograd.mode import no_grad
 
 # Functions of this module that are methods of Tensor too.
 METHODS = (
-    "bernoulli_", "exponential_", "multinomial", "normal_", "random_", "uniform_",
+    "bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_",
+    "multinomial", "normal_", "random_", "uniform_",
 )  # fmt: skip
 
 
@@ -197,27 +200,42 @@ def randperm(
     return result if dtype is None else result.to(dtype)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Uniform numbers of the shape and dtype of ``input``.
 
     Example:
         >>> cr.rand_like(cr.zeros(2)).shape
         (2,)
     """
-    return rand(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return rand(
+        input.shape, generator=generator, dtype=dtype or input.dtype, device=device,
+        requires_grad=requires_grad,
+    )  # fmt: skip
 
 
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Standard normal numbers of the shape and dtype of ``input``.
 
     Example:
         >>> cr.randn_like(cr.zeros(2)).shape
         (2,)
     """
-    return randn(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return randn(
+        input.shape, generator=generator, dtype=dtype or input.dtype, device=device,
+        requires_grad=requires_grad,
+    )  # fmt: skip
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None) -> Tensor:
+def randint_like(
+    input: Tensor, low: int, high: int | None = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Integers in [low, high) of the shape and dtype of ``input``.
 
     Example:
@@ -226,17 +244,35 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
     """
     if high is None:
         low, high = 0, low
-    return randint(low, high, input.shape, dtype=dtype or input.dtype)
+    return randint(
+        low, high, input.shape, generator=generator, dtype=dtype or input.dtype, device=device,
+        requires_grad=requires_grad,
+    )  # fmt: skip
 
 
 def normal(
-    mean: Any,
+    mean: Any = 0.0,
     std: Any = 1.0,
     size: Sequence[int] | None = None,
     *,
     generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """Normal numbers; mean and deviation may be tensors, which broadcast.
+    """Normal numbers of a mean and a standard deviation.
+
+    Args:
+        mean: number, or a tensor with one for each result.
+        std: number or tensor alike; the two broadcast.
+        size: shape of the result; by default that of ``mean`` and ``std``.
+        generator: the stream to draw from.
+        dtype: dtype of the result, by default that of the tensors.
+        device: "cpu" or None.
+        requires_grad: whether gradients are wanted.
+
+    Raises:
+        ValueError: for a negative deviation.
 
     Example:
         >>> cr.normal(0.0, 1.0, (2,)).shape
@@ -248,8 +284,14 @@ def normal(
         )
     if (std.detach() < 0).any() if isinstance(std, Tensor) else std < 0:
         raise ValueError("normal: the standard deviation must not be negative")
-    result: Tensor = randn(*size, generator=generator) * std + mean
-    return result
+    _functions._check_device(device)
+    if dtype is None:
+        given = [x.dtype for x in (mean, std) if isinstance(x, Tensor)]
+        given = [t for t in given if _core.empty(0, dtype=t).is_floating_point()]
+        dtype = given[0] if given else _core.get_default_dtype()
+    with no_grad():
+        result = (randn(size, generator=generator, dtype=dtype) * std + mean).to(dtype)
+    return _finish(result, requires_grad)
 
 
 def bernoulli(
@@ -270,6 +312,59 @@ def bernoulli(
     return (rand(*input.shape, generator=generator, dtype=_core.float64) < probability).to(
         input.dtype
     )
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Counts of events whose mean number ``input`` gives.
+
+    Small means: the uniform numbers whose product stays above ``exp(-mean)`` are counted
+    (Knuth, 1969); from 10 on: transformed rejection (Hormann's PTRS, 1993).
+
+    Args:
+        input: floating-point tensor of means, not negative.
+        generator: the stream to draw from.
+
+    Raises:
+        ValueError: for a mean that is negative or not finite.
+        TypeError: for an input that is not floating-point.
+
+    Example:
+        >>> cr.poisson(cr.tensor([0.0, 0.0]))
+        tensor([0., 0.])
+    """
+    if not input.is_floating_point():
+        raise TypeError(f"poisson: needs a floating-point tensor (got {input.dtype.name})")
+    import numpy as np
+
+    mean = input.detach().to(_core.float64).numpy().reshape(-1)
+    if not (np.isfinite(mean) & (mean >= 0)).all():
+        raise ValueError("poisson: means must be finite and not negative")
+    counts = np.zeros(mean.shape)
+
+    def uniform(size: int) -> Any:
+        return rand(size, generator=generator, dtype=_core.float64).numpy()
+
+    left = np.flatnonzero((mean > 0) & (mean < 10))
+    product = np.ones(left.size)
+    while left.size:
+        product = product * uniform(left.size)
+        more = product > np.exp(-mean[left])
+        left, product = left[more], product[more]
+        counts[left] += 1
+    left = np.flatnonzero(mean >= 10)
+    while left.size:
+        m = mean[left]
+        b = 0.931 + 2.53 * np.sqrt(m)
+        a = -0.059 + 0.02483 * b
+        u, v = uniform(left.size) - 0.5, 1 - uniform(left.size)
+        s = 0.5 - np.abs(u)
+        k = np.floor((2 * a / s + b) * u + m + 0.43)
+        log_gamma = _core.lgamma(_functions.tensor(np.maximum(k, 0) + 1)).numpy()
+        bound = np.log(v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (s * s) + b))
+        kept = (k >= 0) & (bound <= k * np.log(m) - m - log_gamma)
+        counts[left[kept]] = k[kept]
+        left = left[~kept]
+    return _functions.tensor(counts.reshape(input.shape)).to(input.dtype)
 
 
 def multinomial(
@@ -363,8 +458,48 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     """Fill with exponential numbers of rate ``lambd``."""
     if lambd <= 0:
         raise ValueError(f"exponential_: lambd must be positive (got {lambd})")
-    uniform = rand(*self.shape, generator=generator, dtype=_core.float64)
-    return self.copy_(-(1.0 - uniform).log() / lambd)
+    return self.copy_(-_above_zero(self, generator).log() / lambd)
+
+
+def _above_zero(like: Tensor, generator: Generator | None) -> Tensor:
+    """Uniform numbers in (0, 1] of a tensor's shape, in float64."""
+    return 1.0 - rand(like.shape, generator=generator, dtype=_core.float64)
+
+
+def _check_real(name: str, tensor: Tensor) -> None:
+    if not tensor.is_floating_point():
+        raise TypeError(f"{name}: needs a floating-point tensor (got {tensor.dtype.name})")
+
+
+def cauchy_(
+    self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with Cauchy numbers: ``median + sigma * tan(pi * (u - 1/2))`` of uniform ``u``."""
+    _check_real("cauchy_", self)
+    if not sigma > 0:
+        raise ValueError(f"cauchy_: sigma must be positive (got {sigma})")
+    uniform = rand(self.shape, generator=generator, dtype=_core.float64)
+    return self.copy_(((uniform - 0.5) * math.pi).tan() * sigma + median)
+
+
+def log_normal_(
+    self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with numbers whose logarithm is normal with this mean and deviation."""
+    _check_real("log_normal_", self)
+    if not std > 0:
+        raise ValueError(f"log_normal_: std must be positive (got {std})")
+    return self.copy_(
+        _core._normal(_state_of(generator), self.shape, mean, std, _core.float64).exp()
+    )
+
+
+def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """Fill with the number of trials up to the first success, of probability ``p`` each."""
+    if not 0 < p < 1:
+        raise ValueError(f"geometric_: p must lie between 0 and 1 (got {p})")
+    trials = (_above_zero(self, generator).log() / math.log1p(-p)).ceil().clamp(min=1)
+    return self.copy_(trials.to(self.dtype))
 
 
 def random_(
@@ -373,11 +508,10 @@ def random_(
     """Fill with integers in [low, high); by default with all the dtype represents exactly."""
     if high is None and low:
         low, high = 0, low
+    if high is not None and low >= high:
+        raise ValueError(f"random_: low must be below high (got {low} and {high})")
     if high is None:
-        if self.dtype.is_floating_point:
-            high = round(2 / _limits.finfo(self.dtype).eps) + 1
-        elif self.dtype is _core.bool:
-            high = 2
-        else:
-            high = min(_limits.iinfo(self.dtype).max + 1, 2**63 - 1)
+        high = {"float32": 2**24 + 1, "float64": 2**53 + 1, "bool": 2}.get(self.dtype.name) or min(
+            _functions.iinfo(self.dtype).max + 1, 2**63 - 1
+        )
     return self.copy_(randint(low, high, self.shape, generator=generator))

@@ -134,6 +134,7 @@ ROWS = (
         case(T((M, 1)), A, B, beta=2, alpha=-3),
         case(T((M, N)), A, B, beta=0),
         names=("input", "mat1", "mat2"),
+        inplace=True,
         bad=(
             Bad(case(T((4, N)), A, B), ValueError, r"addmm: input of shape \(4, 3\).*\(5, 3\)"),
             Bad(case(np.ones(N, "int64"), A, B), TypeError, "addmm: .*int64 and float32"),
@@ -145,6 +146,7 @@ ROWS = (
         case(T((2, M, N)), T((2, M, K)), T((2, K, N))),
         case(T((N,)), T((2, M, K)), T((2, K, N)), beta=2, alpha=3),
         names=("input", "batch1", "batch2"),
+        inplace=True,
         bad=(Bad(case(A, A, B), ValueError, "baddbmm: .*expected 3 dimensions"),),
     ),
 )

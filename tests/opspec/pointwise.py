@@ -135,6 +135,10 @@ def _leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     return np.where(x > 0, x, negative_slope * x)
 
 
+def _signbit(x: Any) -> Any:
+    return np.signbit(np.asarray(x, np.float64))
+
+
 def _reciprocal(x: Any) -> Any:
     return 1 / x
 
@@ -217,6 +221,9 @@ FUNCTIONS = (
     _unary("frac", _frac, result="same", dtypes="f", refused="", ulp=0),
     _unary("isnan", np.isnan, result="bool", inplace=False, grad=False, ulp=0),
     _unary("isinf", np.isinf, result="bool", inplace=False, grad=False, ulp=0),
+    _unary("isposinf", np.isposinf, result="bool", inplace=False, grad=False, ulp=0),
+    _unary("isneginf", np.isneginf, result="bool", inplace=False, grad=False, ulp=0),
+    _unary("signbit", _signbit, result="bool", inplace=False, grad=False, ulp=0),
     _unary("isfinite", np.isfinite, result="bool", inplace=False, grad=False, ulp=0),
     _unary("logical_not", np.logical_not, result="bool", grad=False, ulp=0, step=1.0),
     _unary("bitwise_not", np.invert, result="same", dtypes="bui", grad=False, ulp=0),
@@ -359,9 +366,21 @@ ARITHMETIC = (
     ),
     _binary("maximum", np.maximum, ulp=0, weak=False),
     _binary("minimum", np.minimum, ulp=0, weak=False),
+    _binary("fmax", np.fmax, ulp=0, weak=False),
+    _binary("fmin", np.fmin, ulp=0, weak=False),
     _binary("atan2", np.arctan2, (0.3, 3.0), result="float", ulp=4, weak=False, inplace=True),
     _binary(
         "hypot", np.hypot, result="float", ulp=2, weak=False, inplace=True, dtypes="f", refused=""
+    ),
+    _binary(
+        "logaddexp2",
+        np.logaddexp2,
+        result="float",
+        ulp=4,
+        weak=False,
+        dtypes="f",
+        refused="",
+        scale=lambda a, b: np.abs(np.maximum(a, b)) + 1,
     ),
     _binary(
         "logaddexp",
@@ -482,8 +501,7 @@ SELECT = (
         also=("Tensor.addcmul",),
         names=("input", "tensor1", "tensor2"),
         result="promote",
-        dtypes="f",
-        refused="",
+        dtypes="uif",
         pointwise=True,
         inplace=True,
         ulp=2,

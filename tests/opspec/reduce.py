@@ -299,6 +299,7 @@ ROWS = (
         scale=lambda x, dim: np.sqrt(
             np.cumsum(x * x, axis=dim) * x.shape[dim] if x.ndim else np.abs(x)
         ),
+        inplace=True,
         bad=_bad("cumsum"),
     ),
     _along(
@@ -315,6 +316,7 @@ ROWS = (
         result="sum",
         ulp=8,
         big=case(T((2571, 13), 0.5, 1.5), 1),
+        inplace=True,
         bad=_bad("cumprod"),
     ),
     _along(

@@ -215,6 +215,8 @@ def hardtanh(
         raise ValueError(f"hardtanh: min_val is at most max_val (got {min_val} and {max_val})")
     if inplace:
         return write_back(hardtanh, input, min_val, max_val)
+    if not input.is_floating_point():
+        return input.clamp(int(min_val), int(max_val))
     outside = (input <= min_val) | (input >= max_val)
     return cr.where(outside, input.detach().clamp(min_val, max_val), input)
 

@@ -1,6 +1,5 @@
-"""Gradient clipping, parameters as one vector, and sequences of different lengths."""
+"""Helpers over parameters: gradient clipping, and parameters as one vector."""
 
-from . import rnn
 from .clip_grad import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -15,6 +14,5 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
-    "rnn",
     "vector_to_parameters",
 ]
