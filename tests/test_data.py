@@ -278,7 +278,6 @@ def test_loader_with_samplers_and_collate():
 def test_loader_refuses_contradictions():
     data = TensorDataset(cr.arange(6))
     for options, message in (
-        ({"num_workers": 2}, "num_workers=2"),
         ({"shuffle": True, "sampler": range(6)}, "shuffle and sampler"),
         ({"batch_sampler": [[0]], "batch_size": 2}, "batch_sampler excludes"),
         ({"batch_sampler": [[0]], "shuffle": True}, "batch_sampler excludes"),

@@ -92,6 +92,34 @@ def _check_uniform(u: np.ndarray) -> None:
     assert np.max(np.abs(u - grid)) < 2.3 / np.sqrt(u.size)
 
 
+def philox(position: int, seed: int) -> list[int]:
+    """A block of Philox4x32-10, number by number."""
+    low = 0xFFFFFFFF
+    a, b, c, d = position & low, position >> 32, 0, 0
+    k0, k1 = seed & low, seed >> 32
+    for _ in range(10):
+        p, q = 0xD2511F53 * a, 0xCD9E8D57 * c
+        a, b, c, d = (q >> 32) ^ b ^ k0, q & low, (p >> 32) ^ d ^ k1, p & low
+        k0, k1 = (k0 + 0x9E3779B9) & low, (k1 + 0xBB67AE85) & low
+    return [a, b, c, d]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [1, 3, 17, 64, 509])
+def test_dropout_and_uniform_read_the_stream_number_by_number(n: int, dtype: str) -> None:
+    seed, position = 0x123456789ABCDEF, (1 << 32) - 9  # a carry within the first blocks
+    words = [word for k in range(n) for word in philox(position + k, seed)]
+    generator = cr.default_generator
+    x = cr.full((n,), 2.0, dtype=getattr(cr, dtype))
+    for p in (0.0, 0.3, 1.0):
+        generator.set_state(cr.tensor([seed, position]))
+        kept = to_numpy(cr._core._dropout(x, generator.get_state().clone(), p)[0]) != 0
+        assert kept.tolist() == [word >= int(p * 2**32) for word in words[:n]]
+    generator.set_state(cr.tensor([seed, position]))
+    drawn = to_numpy(cr.rand(n))
+    assert drawn.tolist() == [(word >> 8) * 2.0**-24 for word in words[:n]]
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_uniform(dtype: str) -> None:
     x = to_numpy(cr.rand(N, dtype=getattr(cr, dtype))).astype(float)

@@ -1,10 +1,20 @@
 """Layers over space: what the table of ops and the comparison with torch leave open."""
 
+from typing import Any
+
+import numpy as np
 import pytest
+from opspec import conv as reference
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.autograd import gradcheck, gradgradcheck
 from chainrule.nn import functional as F
+
+
+def draw(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape)
+
 
 # ---------------------------------------------------------------- convolutions
 
@@ -57,3 +67,215 @@ def test_workspace_of_volumes_is_bounded() -> None:
     cr.set_num_threads(2)
     assert workspace(2) < 2 << 20
     assert workspace(32) < 2 << 20  # the input has 9 MiB
+
+
+# ---------------------------------------------------------------- pools over volumes
+
+# volume, kernel, stride, padding, dilation, ceil_mode
+WINDOWS: dict[str, tuple[Any, ...]] = {
+    "2x2x2": ((4, 6, 8), 2, None, 0, 1, False),
+    "overlapping": ((5, 7, 6), 3, 2, 1, 1, False),
+    "uneven": ((7, 9, 8), (2, 3, 4), (1, 2, 3), (1, 0, 2), 1, True),
+    "dilated": ((9, 10, 8), (3, 2, 3), 2, 1, (2, 3, 1), False),
+    "planes only": ((3, 8, 6), (1, 2, 2), None, 0, 1, False),
+    "depth only": ((8, 3, 4), (3, 1, 1), (2, 1, 1), (1, 0, 0), 1, True),
+    "whole": ((2, 3, 4), (2, 3, 4), None, 0, 1, False),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("key", WINDOWS)
+def test_max_pool3d(key: str, ties: bool, dtype: str) -> None:
+    volume, *how = WINDOWS[key]
+    x = draw(2, 3, *volume)
+    x = (np.round(x) if ties else x).astype(dtype)
+    values, places = reference.max_pool(x, 3, *how)
+    out, at = F.max_pool3d(cr.tensor(x), *how, return_indices=True)
+    np.testing.assert_array_equal(out.numpy(), values)
+    np.testing.assert_array_equal(at.numpy(), places)  # of equals the first
+    assert at.dtype == cr.int64
+    np.testing.assert_array_equal(F.max_pool3d(cr.tensor(x[0]), *how).numpy(), values[0])
+    np.testing.assert_array_equal(F.max_pool3d_with_indices(cr.tensor(x[0]), *how)[1], places[0])
+
+
+@pytest.mark.parametrize("count_include_pad", [False, True])
+@pytest.mark.parametrize("divisor", [None, 5])
+@pytest.mark.parametrize("key", [k for k in WINDOWS if k != "dilated"])
+def test_avg_pool3d(key: str, divisor: int | None, count_include_pad: bool) -> None:
+    volume, kernel, stride, padding, _, ceil = WINDOWS[key]
+    x = draw(2, 3, *volume)
+    how = (kernel, stride, padding, ceil, count_include_pad, divisor)
+    got = F.avg_pool3d(cr.tensor(x), *how).numpy()
+    np.testing.assert_allclose(got, reference.avg_pool(x, 3, *how), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2, (3, 5, 2), (4, 1, 7)])
+def test_adaptive_pools_of_volumes(size: Any) -> None:
+    x = np.random.default_rng(0).permutation(2 * 3 * 5 * 6 * 7).astype(float).reshape(2, 3, 5, 6, 7)
+    np.testing.assert_allclose(
+        F.adaptive_avg_pool3d(cr.tensor(x), size).numpy(), reference.adaptive_avg(x, 3, size)
+    )
+    values, places = reference.adaptive_max(x, 3, size)
+    out, at = F.adaptive_max_pool3d(cr.tensor(x), size, return_indices=True)
+    np.testing.assert_array_equal(out.numpy(), values)
+    np.testing.assert_array_equal(at.numpy(), places)
+    np.testing.assert_array_equal(
+        F.adaptive_max_pool3d_with_indices(cr.tensor(x[0]), size)[1].numpy(), places[0]
+    )
+    kept = F.adaptive_avg_pool3d(cr.tensor(x), (1, None, 2))
+    np.testing.assert_allclose(kept.numpy(), reference.adaptive_avg(x, 3, (1, 6, 2)))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("p", [1, 2, 3.5])
+def test_lp_pools(rank: int, p: float) -> None:
+    x = np.abs(draw(2, 3, *(7, 6, 5)[:rank])) + 0.1
+    pool = (F.lp_pool1d, F.lp_pool2d, F.lp_pool3d)[rank - 1]
+    for how in ((2,), (3, 1), (2, 3, True)):
+        got = pool(cr.tensor(x), p, *how).numpy()
+        kernel, stride, ceil = (*how, None, False)[:3] if len(how) < 3 else how
+        stride = None if stride is None else int(stride)
+        means = reference.avg_pool(x**p, rank, kernel, stride, 0, ceil is True)
+        np.testing.assert_allclose(got, (means * kernel**rank) ** (1 / p), rtol=1e-12)
+
+
+POOLS = {
+    "max_pool3d": lambda x: F.max_pool3d(x, 2, (1, 2, 1), 1),
+    "avg_pool3d": lambda x: F.avg_pool3d(x, (2, 3, 2), 2, 1, True, False),
+    "adaptive_avg_pool3d": lambda x: F.adaptive_avg_pool3d(x, (2, 3, 2)),
+    "adaptive_max_pool3d": lambda x: F.adaptive_max_pool3d(x, (2, 3, 2)),
+    "lp_pool3d": lambda x: F.lp_pool3d(x.abs() + 0.5, 3, 2, 1),
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_gradients_of_pools_of_volumes(name: str) -> None:
+    x = cr.tensor(draw(1, 2, 3, 4, 5), requires_grad=True)
+    assert gradcheck(POOLS[name], x, fast_mode=True)
+    assert gradgradcheck(POOLS[name], x, fast_mode=True)
+    empty = cr.zeros(0, 2, 3, 4, 5, requires_grad=True)
+    out = POOLS[name](empty)
+    assert out.shape == (0, *POOLS[name](x.detach()).shape[1:])
+    out.sum().backward()
+    assert empty.grad is not None
+    assert empty.grad.shape == empty.shape
+
+
+def test_maxima_with_nan() -> None:
+    x = draw(1, 1, 4, 4, 4)
+    x[0, 0, 2, 1, 3] = np.nan
+    out, at = F.max_pool3d(cr.tensor(x), 2, return_indices=True)
+    assert np.argwhere(np.isnan(out.numpy())).tolist() == [[0, 0, 1, 0, 1]]
+    assert at.numpy()[0, 0, 1, 0, 1] == 2 * 16 + 1 * 4 + 3
+
+
+def test_max_pools_return_indices() -> None:
+    x = cr.tensor(draw(2, 3, 8, 6))
+    for pool, both, args in (
+        (F.max_pool2d, F.max_pool2d_with_indices, (3, 2, 1)),
+        (F.max_pool1d, F.max_pool1d_with_indices, (2,)),
+        (F.adaptive_max_pool2d, F.adaptive_max_pool2d_with_indices, ((3, 2),)),
+        (F.adaptive_max_pool1d, F.adaptive_max_pool1d_with_indices, (3,)),
+    ):
+        source = x if "2d" in pool.__name__ else x[0]
+        for mine, other in zip(
+            pool(source, *args, return_indices=True), both(source, *args), strict=True
+        ):
+            np.testing.assert_array_equal(mine.numpy(), other.numpy())
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_max_unpool(rank: int) -> None:
+    """Maxima go back to their places, each once, however many windows saw it."""
+    pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[rank - 1]
+    unpool = (F.max_unpool1d, F.max_unpool2d, F.max_unpool3d)[rank - 1]
+    x = draw(2, 3, *(7, 9, 5)[:rank])
+    for kernel, stride, padding in ((2, None, 0), (3, 2, 1), (3, 1, 1)):
+        out, at = pool(cr.tensor(x), kernel, stride, padding, return_indices=True)
+        back = unpool(out, at, kernel, stride, padding, output_size=x.shape).numpy()
+        seen = np.zeros_like(x).reshape(6, -1)
+        places = at.numpy().reshape(6, -1)
+        np.put_along_axis(seen, places, out.numpy().reshape(6, -1), 1)
+        np.testing.assert_array_equal(back, seen.reshape(x.shape))
+    even = cr.tensor(draw(3, *(4, 6, 2)[:rank]))
+    out, at = pool(even, 2, return_indices=True)
+    assert unpool(out, at, 2).shape == even.shape
+    values = cr.tensor(out.numpy(), requires_grad=True)
+    assert gradcheck(lambda v: unpool(v, at, 2).square(), values)
+    assert gradgradcheck(lambda v: unpool(v, at, 2).square(), values)
+
+
+def test_bad_pools() -> None:
+    x = cr.zeros(2, 3, 4, 4, 4)
+    for call, message in (
+        (lambda: F.max_pool3d(cr.zeros(4, 4), 2), r"max_pool3d: got input of shape \(4, 4\); exp"),
+        (lambda: F.max_pool3d(x, (2, 2)), r"max_pool3d: kernel_size is an int or 3"),
+        (lambda: F.max_pool3d(x, 0), r"max_pool3d: kernel_size, .*\(2, 3, 4, 4, 4\)"),
+        (lambda: F.max_pool3d(x, 2, 0), r"max_pool3d: .*stride=\(0, 0, 0\)"),
+        (lambda: F.max_pool3d(x, 2, 2, 2), r"max_pool3d: padding is more than half the window"),
+        (lambda: F.max_pool3d(x, (1, 5, 1)), r"max_pool3d: the window is larger than the padded"),
+        (lambda: F.avg_pool3d(x, 2, divisor_override=0), r"divisor_override must not be 0"),
+        (lambda: F.avg_pool3d(x[:, :, :0], 2), r"avg_pool3d: the volumes are empty"),
+        (
+            lambda: F.adaptive_avg_pool3d(x, (1, 2)),
+            r"avg_pool3d: output_size is an int or 3",
+        ),
+        (lambda: F.adaptive_avg_pool3d(x, (1, None)), r"output_size has 2 values; expected 3"),
+        (lambda: F.adaptive_max_pool3d(x, 0), r"adaptive_max_pool3d: output_size must be"),
+        (lambda: F.lp_pool1d(x[0, 0, 0], 0, 2), r"lp_pool1d: norm_type must not be 0"),
+        (lambda: F.lp_pool2d(x[0, 0, 0], 2, 2), r"lp_pool2d: got input of shape \(4, 4\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    with pytest.raises(TypeError, match="max_pool"):
+        F.max_pool3d(x.long(), 2)
+
+
+def test_bad_unpools() -> None:
+    x, at = cr.ones(1, 2, 2), cr.zeros(1, 2, 2, dtype=cr.int64)
+    with pytest.raises(ValueError, match=r"max_unpool2d: .*\(1, 2, 2\) and \(2, 2\)"):
+        F.max_unpool2d(x, at[0], 2)
+    with pytest.raises(TypeError, match="max_unpool2d: indices are int64"):
+        F.max_unpool2d(x, x, 2)
+    for place in (-1, 16):
+        with pytest.raises(ValueError, match="lie within the 16 elements"):
+            F.max_unpool2d(x, at + place, 2)
+    with pytest.raises(ValueError, match=r"output_size \(7, 4\) is not within a str"):
+        F.max_unpool2d(x, at, 2, output_size=(7, 4))
+    with pytest.raises(ValueError, match="nothing is left"):
+        F.max_unpool2d(x, at, 1, 1, 1)
+
+
+# ---------------------------------------------------------------- pads and norms of volumes
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("Reflection", "reflect"),
+        ("Replication", "edge"),
+        ("Circular", "wrap"),
+        ("Zero", "constant"),
+    ],
+)
+def test_pads_of_volumes(name: str, mode: Any) -> None:
+    x = draw(2, 3, 4, 5)
+    layer = getattr(nn, f"{name}Pad3d")((1, 2, 3, 0, 1, 1))
+    wanted = np.pad(x, ((0, 0), (1, 1), (3, 0), (1, 2)), mode=mode)
+    np.testing.assert_array_equal(layer(cr.tensor(x)).numpy(), wanted)
+    np.testing.assert_array_equal(layer(cr.tensor(x[None])).numpy(), wanted[None])
+    with pytest.raises(ValueError, match=f"{name}Pad3d: padding is an int or 6"):
+        getattr(nn, f"{name}Pad3d")((1, 2))
+
+
+def test_norms_of_volumes() -> None:
+    x = draw(2, 3, 4, 5, 6)
+    batch = nn.BatchNorm3d(3, dtype=cr.float64)(cr.tensor(x)).detach().numpy()
+    mean, var = x.mean((0, 2, 3, 4), keepdims=True), x.var((0, 2, 3, 4), keepdims=True)
+    np.testing.assert_allclose(batch, (x - mean) / np.sqrt(var + 1e-5), rtol=1e-9, atol=1e-12)
+    instance = nn.InstanceNorm3d(3)(cr.tensor(x)).numpy()
+    mean, var = x.mean((2, 3, 4), keepdims=True), x.var((2, 3, 4), keepdims=True)
+    np.testing.assert_allclose(instance, (x - mean) / np.sqrt(var + 1e-5), rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match=r"BatchNorm3d: got input of shape \(3, 4, 5, 6\)"):
+        nn.BatchNorm3d(3)(cr.tensor(x[0]))

@@ -118,7 +118,6 @@ def test_read_only_arrays_are_not_written() -> None:
         np.array([object()]),
         np.array(["a"]),
         np.array([1 + 2j]),
-        np.array([1], np.uint64),
         np.zeros(3, [("a", "i4")]),
         np.array(["2020-01-01"], "datetime64[D]"),
         np.zeros(3, np.longdouble),

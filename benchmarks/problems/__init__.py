@@ -9,6 +9,7 @@ from benchmarks.problems import (
     conv,
     imports,
     matmul,
+    optim,
     overhead,
     pointwise,
     pool,
@@ -16,7 +17,19 @@ from benchmarks.problems import (
     train,
 )
 
-TABLES = (overhead, matmul, conv, pool, attention, pointwise, reduce, train, imports, alternation)
+TABLES = (
+    overhead,
+    matmul,
+    conv,
+    pool,
+    attention,
+    pointwise,
+    reduce,
+    optim,
+    train,
+    imports,
+    alternation,
+)
 
 
 def load() -> dict[str, Problem]:

@@ -65,6 +65,7 @@ int find_keyword(const OpFunction& function, PyObject* word) {
   if (!text) throw py::error_already_set();
   if (std::strcmp(text, "axis") == 0) text = "dim";
   if (std::strcmp(text, "keepdims") == 0) text = "keepdim";
+  if (function.op->by_dtype && std::strcmp(text, "dtype") == 0) return n - 1;
   for (int i = 0; i < n; ++i) {
     if (args[i].name == text) return i;
   }
@@ -240,6 +241,9 @@ PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
     Attrs attrs;
     for (int i = 0; i < count; ++i) {
       const Arg& arg = signature.args[i];
+      if (values[i] && function.op->by_dtype && arg.variadic && is_dtype(values[i])) {
+        return wrap(get_op(function.op->by_dtype)(in[0], dtype_from_object(values[i])));
+      }
       if (values[i]) {
         push_argument(function, arg, values[i], in, attrs);
       } else if (i == variadic_at) {

@@ -46,6 +46,18 @@ int64_t int_from_object(PyObject* object, const char* what) {
   return value;
 }
 
+PyInteger integer_from_object(PyObject* object) {
+  int overflow = 0;
+  const int64_t value = PyLong_AsLongLongAndOverflow(object, &overflow);
+  if (overflow == 0) return {value, DType::kInt64};
+  const uint64_t large = overflow > 0 ? PyLong_AsUnsignedLongLong(object) : 0;
+  const bool fits = large != 0 && !PyErr_Occurred();
+  PyErr_Clear();
+  CR_CHECK(fits, "number: ", py::cast<std::string>(py::str(py::handle(object))),
+           " does not fit in 64 bits");
+  return {static_cast<int64_t>(large), DType::kUInt64};
+}
+
 PyObject* dims_tuple(const Dims& dims) {
   PyObject* tuple = PyTuple_New(dims.size());
   for (int i = 0; tuple && i < dims.size(); ++i) {
@@ -80,7 +92,8 @@ Tensor operand_from_object(PyObject* object) {
     return Tensor::scalar(int64_t{object == Py_True}, DType::kBool, true);
   }
   if (PyLong_Check(object)) {
-    return Tensor::scalar(int_from_object(object, "number"), DType::kInt64, true);
+    const PyInteger value = integer_from_object(object);
+    return Tensor::scalar(value.bits, value.dtype, true);
   }
   return Tensor();
 }
@@ -113,7 +126,7 @@ PyObject* dtype_is_floating(PyObject* self, void*) {
 }
 PyObject* dtype_is_complex(PyObject*, void*) { Py_RETURN_FALSE; }
 PyObject* dtype_is_signed(PyObject* self, void*) {
-  return PyBool_FromLong(dtype_of(self) != DType::kBool && dtype_of(self) != DType::kUInt8);
+  return PyBool_FromLong(dtype_of(self) != DType::kBool && !is_unsigned(dtype_of(self)));
 }
 
 PyGetSetDef dtype_getset[] = {
@@ -131,13 +144,19 @@ PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, "Pickle
 
 PyObject* dtype_object(DType dtype) { return dtype_objects[static_cast<int>(dtype)]; }
 
+bool is_dtype(PyObject* object) { return Py_TYPE(object) == dtype_type; }
+
 DType dtype_from_object(PyObject* object) {
-  if (Py_TYPE(object) == dtype_type) return dtype_of(object);
+  if (is_dtype(object)) return dtype_of(object);
   if (object == reinterpret_cast<PyObject*>(&PyFloat_Type)) return default_dtype();
   if (object == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::kInt64;
   if (object == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::kBool;
-  // Whatever NumPy understands: np.float32, np.dtype("int64"), "uint8".
   DType dtype = DType::kUndefined;
+  if (PyUnicode_Check(object)) {
+    dtype = dtype_from_name(py::cast<std::string>(py::handle(object)).c_str());
+    if (dtype != DType::kUndefined) return dtype;
+  }
+  // Whatever NumPy understands: np.float32, np.dtype("int64"), "f4", ml_dtypes.bfloat16.
   try {
     const py::object numpy_dtype = py::module_::import("numpy").attr("dtype")(py::handle(object));
     dtype = dtype_from_name(py::cast<std::string>(numpy_dtype.attr("name")).c_str());

@@ -17,7 +17,7 @@ DType dtype_of_array(const py::array& array) {
   const DType result = dtype_from_name(py::cast<std::string>(dtype.attr("name")).c_str());
   CR_CHECK_TYPE(result != DType::kUndefined, "from_numpy: no chainrule dtype for NumPy's ",
                 py::cast<std::string>(py::str(dtype)),
-                "; expected bool, uint8, int8, int16, int32, int64, float32 or float64");
+                "; expected bool, an integer type, float16, float32 or float64");
   CR_CHECK_TYPE(
       py::cast<bool>(dtype.attr("isnative")),
       "from_numpy: the array is not in native byte order; use .astype(a.dtype.newbyteorder('='))");
@@ -56,6 +56,9 @@ Tensor from_numpy(const py::array& array) {
 
 py::array to_numpy(const py::object& self) {
   const Tensor& tensor = as_tensor(self.ptr());
+  CR_CHECK_TYPE(tensor.dtype() != DType::kBFloat16,
+                "numpy: NumPy has no bfloat16; use .float().numpy() for the values or "
+                ".view(chainrule.uint16).numpy() for the bits");
   const int64_t size = itemsize(tensor.dtype());
   std::vector<py::ssize_t> shape(tensor.shape().begin(), tensor.shape().end()), strides;
   for (int64_t stride : tensor.strides()) strides.push_back(stride * size);
@@ -70,9 +73,16 @@ py::array to_numpy(const py::object& self) {
 struct Survey {
   Dims shape;
   DType dtype = DType::kUndefined;
+  bool large = false, negative = false;  // an integer that only uint64 holds, or none of its kind
 };
 
 bool is_nested(PyObject* object) { return PyList_Check(object) || PyTuple_Check(object); }
+
+DType note_integer(const PyInteger& value, Survey& result) {
+  result.large = result.large || value.dtype == DType::kUInt64;
+  result.negative = result.negative || (value.dtype == DType::kInt64 && value.bits < 0);
+  return DType::kInt64;
+}
 
 void survey(PyObject* data, int depth, Survey& result) {
   if (!is_nested(data)) {
@@ -84,7 +94,7 @@ void survey(PyObject* data, int depth, Survey& result) {
     if (PyBool_Check(data))
       dtype = DType::kBool;
     else if (PyLong_Check(data))
-      dtype = DType::kInt64;
+      dtype = note_integer(integer_from_object(data), result);
     else if (PyFloat_CheckExact(data))
       dtype = default_dtype();
     else if (PyFloat_Check(data))  // numpy.float64 is a Python float that knows its type
@@ -120,7 +130,9 @@ void fill(PyObject* data, T*& out) {
   } else if (PyFloat_Check(data)) {
     *out++ = static_cast<T>(PyFloat_AS_DOUBLE(data));
   } else {
-    *out++ = static_cast<T>(int_from_object(data, "tensor"));
+    const PyInteger value = integer_from_object(data);
+    *out++ = value.dtype == DType::kUInt64 ? static_cast<T>(static_cast<uint64_t>(value.bits))
+                                           : static_cast<T>(value.bits);
   }
 }
 
@@ -128,6 +140,10 @@ void fill(PyObject* data, T*& out) {
 Tensor from_nested(py::handle data, py::handle dtype) {
   Survey result;
   survey(data.ptr(), 0, result);
+  if (result.large && result.dtype == DType::kInt64) {
+    CR_CHECK(!result.negative, "tensor: no integer dtype holds negative numbers and 2**63 or more");
+    result.dtype = DType::kUInt64;
+  }
   DType wanted = result.dtype == DType::kUndefined ? default_dtype() : result.dtype;
   if (!dtype.is_none()) wanted = dtype_from_object(dtype.ptr());
   // A float stored as an integer is truncated in range; NaN and infinity have no integer.
@@ -148,10 +164,10 @@ py::object nested_list(const T* data, const Tensor& tensor, int dim) {
   if (dim == tensor.rank()) {
     if constexpr (std::is_same_v<T, bool>)
       return py::bool_(*data);
-    else if constexpr (std::is_floating_point_v<T>)
+    else if constexpr (is_floating(dtype_of<T>()))
       return py::float_(static_cast<double>(*data));
     else
-      return py::int_(static_cast<int64_t>(*data));
+      return py::int_(*data);
   }
   py::list list(tensor.shape()[dim]);
   for (int64_t i = 0; i < tensor.shape()[dim]; ++i) {

@@ -31,7 +31,8 @@ inline const Tensor& as_tensor(PyObject* object) {
 PyObject* wrap(const Tensor& tensor);                         // new reference; None when undefined
 PyObject* wrap_as(PyTypeObject* type, const Tensor& tensor);  // an object of a subclass
 
-PyObject* dtype_object(DType dtype);        // borrowed
+PyObject* dtype_object(DType dtype);  // borrowed
+bool is_dtype(PyObject* object);
 DType dtype_from_object(PyObject* object);  // throws TypeError
 
 PyObject* dims_tuple(const Dims& dims);
@@ -45,6 +46,12 @@ inline bool plain_int(PyObject* object, int64_t* value) {
 }
 Dims dims_from_object(PyObject* object, const char* what);  // a sequence of ints
 int64_t int_from_object(PyObject* object, const char* what);
+// The value of a Python int: int64, or the bits of a uint64 from 2^63 on.
+struct PyInteger {
+  int64_t bits;
+  DType dtype;
+};
+PyInteger integer_from_object(PyObject* object);
 
 // The same for a label whose text() costs an allocation: asked for only when needed.
 template <class Label>
@@ -69,6 +76,12 @@ Dims dims_from_object(PyObject* object, const Label& label) {
 
 // A tensor, or a Python number as a weak 0-d tensor; undefined when it is neither.
 Tensor operand_from_object(PyObject* object);
+
+// The Python int of an element read as int64.
+inline PyObject* integer_object(DType dtype, int64_t value) {
+  return dtype == DType::kUInt64 ? PyLong_FromUnsignedLongLong(static_cast<uint64_t>(value))
+                                 : PyLong_FromLongLong(value);
+}
 
 // Sets the Python error that stands for the C++ exception in flight.
 void translate_exception();

@@ -105,8 +105,8 @@ void bind_runtime(py::module_& m) {
       "set_default_dtype",
       [](py::handle dtype) {
         const DType wanted = dtype_from_object(dtype.ptr());
-        CR_CHECK_TYPE(is_floating(wanted), "set_default_dtype: expected float32 or float64 (got ",
-                      wanted, ")");
+        CR_CHECK_TYPE(is_floating(wanted) && !is_half(wanted),
+                      "set_default_dtype: expected float32 or float64 (got ", wanted, ")");
         set_default_dtype(wanted);
       },
       py::arg("dtype"), "Set the dtype that Python floats become: float32 or float64.");

@@ -198,7 +198,7 @@ PyObject* item(PyObject* self, PyObject*) {
     const Tensor& tensor = as_tensor(self);
     if (is_floating(tensor.dtype())) return PyFloat_FromDouble(item_double(tensor));
     if (tensor.dtype() == DType::kBool) return PyBool_FromLong(item_int(tensor) != 0);
-    return PyLong_FromLongLong(item_int(tensor));
+    return integer_object(tensor.dtype(), item_int(tensor));
   });
 }
 

@@ -218,6 +218,9 @@ std::unordered_map<std::string, OpDef*>& rows_by_name() {
 
 Row::Row(const char* signature) : def_(new OpDef) {
   def_->signature = parse_signature(signature);
+  for (const Arg& arg : def_->signature.args) {
+    if (arg.type == ArgType::kDType) def_->dtype_attr = arg.attr;
+  }
   def_->hidden = def_->name()[0] == '_';
   if (def_->hidden) def_->method = false;
   rows().push_back(def_);
@@ -372,6 +375,17 @@ void refresh_views(const TensorList& inputs) {
   }
 }
 
+// A Python number in the dtype it meets.
+Tensor number(const Tensor& weak, DType dtype) {
+  if (is_floating(weak.dtype())) return Tensor::scalar(item_double(weak), dtype);
+  if (weak.dtype() == DType::kUInt64) {  // 2^63 and above
+    CR_CHECK(dtype == DType::kUInt64 || is_floating(dtype),
+             "number: ", static_cast<uint64_t>(item_int(weak)), " does not fit ", dtype);
+    if (is_floating(dtype)) return Tensor::scalar(item_double(weak), dtype);
+  }
+  return Tensor::scalar(item_int(weak), dtype);
+}
+
 // Casts to the compute dtype (taped like any op). Python numbers are converted directly, also those
 // that have it: a formula that adds 1 to a weak one would round it to the default dtype.
 void cast_inputs(Call& call) {
@@ -379,12 +393,7 @@ void cast_inputs(Call& call) {
   for (int i = call.cast_from; i < call.in.size(); ++i) {
     Tensor& input = call.in[i];
     if (!input || (input.dtype() == call.compute && !input.impl()->weak)) continue;
-    if (input.impl()->weak) {
-      input = is_floating(input.dtype()) ? Tensor::scalar(item_double(input), call.compute)
-                                         : Tensor::scalar(item_int(input), call.compute);
-    } else {
-      input = OP(to)(input, call.compute);
-    }
+    input = input.impl()->weak ? number(input, call.compute) : OP(to)(input, call.compute);
   }
 }
 
@@ -414,9 +423,61 @@ void run_view(Call& call) {
     return;
   }
   call.out[0] = call.in[0].alias(meta.shape, call.view_strides, call.view_offset);
+  call.out[0].impl()->dtype = meta.dtype;
 }
 
 }  // namespace
+
+// ---------------------------------------------------------------- float16 and bfloat16
+
+namespace {
+
+// Does the op compute with 16-bit floats? Rows that only move elements take them as they are.
+bool computes_half(const OpDef& op, const TensorList& inputs, const Attrs& attrs) {
+  if (op.moves) return false;
+  for (const Tensor& input : inputs) {
+    if (input && is_half(input.dtype())) return true;
+  }
+  return op.dtype_attr >= 0 && is_half(attrs.dtype(op.dtype_attr));
+}
+
+TensorList widened(const TensorList& inputs) {
+  TensorList wide = inputs;
+  for (Tensor& input : wide) {
+    if (input && is_half(input.dtype())) input = OP(to)(input, DType::kFloat32);
+  }
+  return wide;
+}
+
+Attrs widened(const OpDef& op, const Attrs& attrs) {
+  if (op.dtype_attr < 0 || !is_half(attrs.dtype(op.dtype_attr))) return attrs;
+  Attrs wide;
+  for (int k = 0; k < attrs.size(); ++k) {
+    k == op.dtype_attr ? wide.push_dtype(DType::kFloat32) : wide.push_from(attrs, k);
+  }
+  return wide;
+}
+
+// The op in float32, its results rounded to the dtype they would have had. The conversions are ops:
+// taped, so that gradients are computed in float32 as well.
+void run_widened(const OpDef& op, const TensorList& inputs, const Attrs& attrs, Tensor* out) {
+  const bool named = op.dtype_attr >= 0 && !attrs.none(op.dtype_attr);
+  const DType dtype = named ? attrs.dtype(op.dtype_attr) : result_type(inputs);
+  const TensorList wide = widened(inputs);
+  run(op, wide, widened(op, attrs), out);
+  for (int k = 0; k < kMaxOutputs && is_half(dtype); ++k) {
+    if (out[k] && is_floating(out[k].dtype())) out[k] = OP(to)(out[k], dtype);
+  }
+  for (int i = 0; op.mutates && i < inputs.size(); ++i) {
+    if (!inputs[i] || inputs[i].is(wide[i]) || wide[i].version() == 0) continue;
+    copy_into(inputs[i], wide[i]);
+    inputs[i].storage()->bump_version();
+  }
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- the call
 
 bool GradMode::enabled() { return t_grad_enabled; }
 void GradMode::set(bool on) { t_grad_enabled = on; }
@@ -428,6 +489,7 @@ void run(const OpDef& op, TensorList inputs, const Attrs& attrs, Tensor* out) {
     out[0] = with_name(op.name(), [&] { return op.compose(inputs, attrs); });
     if (out[0]) return;
   }
+  if (computes_half(op, inputs, attrs)) return run_widened(op, inputs, attrs, out);
   refresh_views(inputs);
   Call call(op, inputs, attrs);
   TensorList originals;
@@ -450,7 +512,8 @@ void run(const OpDef& op, TensorList inputs, const Attrs& attrs, Tensor* out) {
   if (op.vjp && t_grad_enabled && any_requires_grad(taped)) {
     tape.record(op, taped, attrs, call.out, call.outputs);
   }
-  if (op.view && !call.materialize && !t_inference && is_floating(call.out[0].dtype())) {
+  if (op.view && !call.materialize && !t_inference && is_floating(call.out[0].dtype()) &&
+      call.out[0].dtype() == taped[0].dtype()) {
     tape.link_view(taped[0], call.out[0]);
   }
   for (int k = 0; k < call.outputs; ++k) {
@@ -481,6 +544,14 @@ bool overlaps_itself(const Tensor& tensor) {
 bool same_layout(const Tensor& a, const Tensor& b) {
   return a.impl()->data == b.impl()->data && a.shape() == b.shape() && a.strides() == b.strides() &&
          a.dtype() == b.dtype();
+}
+
+void check_fits(const std::string& name, const Meta& result, const Tensor& self) {
+  CR_CHECK(result.shape == self.shape(), name, ": the result has shape ", result.shape,
+           " and does not fit the tensor of shape ", self.shape(),
+           " that it would be written into");
+  CR_CHECK_TYPE(can_cast(result.dtype, self.dtype()), name, ": the result type ", result.dtype,
+                " cannot be stored in a tensor of dtype ", self.dtype());
 }
 
 // A copy of the values with the same place in the graph.
@@ -530,14 +601,16 @@ Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
       });
     }
   }
+  if (computes_half(op, inputs, attrs)) {
+    if (!is_half(self.dtype())) return run_inplace(op, widened(inputs), widened(op, attrs));
+    const Tensor result = run(op, inputs, attrs);
+    check_fits(name, result.meta(), self);
+    return run_inplace(OP(copy), {self, result}, OP(copy).signature.defaults);
+  }
   Call call(op, inputs, attrs);
   KernelScope scope;
   with_name(name, [&] { op.infer(call); });
-  CR_CHECK(call.out_meta[0].shape == self.shape(), name, ": the result has shape ",
-           call.out_meta[0].shape, " and does not fit the tensor of shape ", self.shape(),
-           " that it would be written into");
-  CR_CHECK_TYPE(can_cast(call.out_meta[0].dtype, self.dtype()), name, ": the result type ",
-                call.out_meta[0].dtype, " cannot be stored in a tensor of dtype ", self.dtype());
+  check_fits(name, call.out_meta[0], self);
   cast_inputs(call);
   const bool tracked = taping && op.vjp;
   tape.before_write(name.c_str(), self, tracked);

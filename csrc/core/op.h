@@ -112,7 +112,7 @@ Signature parse_signature(const char* text);
 // ---------------------------------------------------------------- the row
 
 constexpr int kMaxOutputs = 6;
-constexpr int kMaxSaved = 8;  // inputs beyond it cannot be saved (lists)
+constexpr int kMaxSaved = 12; // inputs beyond it cannot be saved (lists)
 class Vjp;
 struct OpDef;
 
@@ -168,6 +168,7 @@ enum class Pointwise : uint8_t {
 struct OpDef {
   Signature signature;
   const char* doc = "";
+  const char* by_dtype = nullptr;  // the row called when a dtype stands in place of the sizes
 
   Infer infer = nullptr;
   Launch launch = nullptr;    // null for views
@@ -180,6 +181,8 @@ struct OpDef {
   // gradient (0: never kept), output k when bit k is set.
   uint32_t saves_input_for[kMaxSaved] = {};
   uint32_t saves_outputs = 0;
+  int dtype_attr = -1;          // the attribute that names the result's dtype
+  bool moves = false;           // elements of any dtype are moved or converted, not computed with
   bool view = false;            // the output shares the input's storage
   bool inplace = false;         // also exists as `name_`
   bool strided_output = false;  // the launch accepts an output of any layout
@@ -206,6 +209,7 @@ class Row {
  public:
   explicit Row(const char* signature);
   Row& doc(const char* text) { return def_->doc = text, *this; }
+  Row& by_dtype(const char* row) { return def_->by_dtype = row, *this; }
   Row& infer(Infer f) { return def_->infer = f, *this; }
   Row& launch(Launch f) { return def_->launch = f, *this; }
   Row& compose(Compose f) { return def_->compose = f, *this; }
@@ -214,7 +218,8 @@ class Row {
   // gradient).
   Row& saves(const char* names);
   Row& pointwise(Pointwise kind) { return def_->pointwise = kind, def_->broadcasts = true, *this; }
-  Row& view() { return def_->view = true, *this; }
+  Row& view() { return def_->view = def_->moves = true, *this; }
+  Row& moves() { return def_->moves = true, *this; }
   Row& inplace() { return def_->inplace = true, *this; }
   Row& strided_output() { return def_->strided_output = true, *this; }
   Row& mutates() { return def_->mutates = true, *this; }

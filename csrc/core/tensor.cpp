@@ -97,6 +97,28 @@ Tensor Tensor::alias(const Dims& shape, const Dims& strides, int64_t offset_elem
   return Tensor{Ref<TensorImpl>(impl)};
 }
 
+DType result_type(const TensorList& inputs, int from) {
+  DType tiers[3] = {DType::kUndefined, DType::kUndefined, DType::kUndefined};
+  for (int i = from; i < inputs.size(); ++i) {
+    if (!inputs[i]) continue;
+    const bool weak = inputs[i].impl()->weak;
+    const int tier = weak ? 2 : inputs[i].rank() == 0 ? 1 : 0;
+    DType dtype = inputs[i].dtype();
+    if (weak && is_floating(dtype)) dtype = default_dtype();
+    tiers[tier] = tiers[tier] == DType::kUndefined ? dtype : promote(tiers[tier], dtype);
+  }
+  DType result = tiers[0];
+  for (int tier = 1; tier < 3; ++tier) {
+    const DType lower = tiers[tier];
+    if (lower == DType::kUndefined) continue;
+    if (result == DType::kUndefined)
+      result = lower;
+    else if (category(lower) > category(result))
+      result = promote(result, lower);
+  }
+  return result;
+}
+
 double item_double(const Tensor& tensor) { return read_item<double>(tensor); }
 int64_t item_int(const Tensor& tensor) { return read_item<int64_t>(tensor); }
 

@@ -109,6 +109,10 @@ class Tensor {
 
 using TensorList = InlineVector<Tensor, 4>;
 
+// torch.result_type: tensors with dimensions outrank 0-d tensors, which outrank Python numbers;
+// a lower rank counts only when its category is higher.
+DType result_type(const TensorList& inputs, int from = 0);
+
 // The value of a one-element tensor, converted.
 double item_double(const Tensor& tensor);
 int64_t item_int(const Tensor& tensor);

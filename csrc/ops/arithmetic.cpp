@@ -440,6 +440,7 @@ Example:
     tensor([0., 2.])
 )")
         .pointwise(Pointwise::kSelect)
+        .moves()
         .saves("condition")
         .vjp([](Vjp& v) {
           v.set(1, [&] { return OP(where)(v.in(0), v.grad(), 0.0); });

@@ -13,6 +13,8 @@ namespace {
 
 // The same value in a type whose arithmetic wraps and is not widened behind our back.
 CR_INLINE uint32_t wrap(int32_t x) { return static_cast<uint32_t>(x); }  // and all narrower types
+CR_INLINE uint32_t wrap(uint32_t x) { return x; }
+CR_INLINE uint64_t wrap(uint64_t x) { return x; }
 CR_INLINE uint64_t wrap(int64_t x) { return static_cast<uint64_t>(x); }
 CR_INLINE Vec<float> wrap(Vec<float> x) { return x; }
 CR_INLINE Vec<double> wrap(Vec<double> x) { return x; }
@@ -487,8 +489,10 @@ constexpr PointwiseEntry kEntries[] = {
     ternary<Addcmul, kNumbers>("addcmul"),
     ternary<Addcdiv, kFloats>("addcdiv"),
     {"where",
-     {where_block<uint8_t>, where_block<uint8_t>, where_block<uint8_t>, where_block<uint16_t>,
-      where_block<uint32_t>, where_block<uint64_t>, where_block<uint32_t>, where_block<uint64_t>}},
+     {where_block<uint8_t>, where_block<uint8_t>, where_block<uint16_t>, where_block<uint32_t>,
+      where_block<uint64_t>, where_block<uint8_t>, where_block<uint16_t>, where_block<uint32_t>,
+      where_block<uint64_t>, where_block<uint16_t>, where_block<uint16_t>, where_block<uint32_t>,
+      where_block<uint64_t>}},
 };
 
 }  // namespace

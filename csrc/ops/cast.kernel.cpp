@@ -1,6 +1,7 @@
 // Casts between all dtypes. Integers wrap to the narrower type; a float is truncated towards zero,
 // saturates where it does not fit, and NaN becomes 0 (so no value is undefined, on any processor);
-// anything becomes the bool `x != 0`. Plain loops, vectorised by the compiler.
+// anything becomes the bool `x != 0`; what becomes float16 or bfloat16 is rounded once, to nearest.
+// Plain loops, vectorised by the compiler.
 #include "ops/pointwise.kernel.h"
 #include "simd/vec.h"
 
@@ -8,18 +9,32 @@ namespace cr {
 namespace CR_ISA {
 namespace {
 
+// The integer type that a float is truncated to first: one the processor has an instruction for.
+template <class Int>
+struct TruncatesTo {
+  using type = typename IntOfSize<(sizeof(Int) < 4 ? 4 : sizeof(Int))>::type;
+};
+template <>
+struct TruncatesTo<uint32_t> {
+  using type = int64_t;
+};
+template <>
+struct TruncatesTo<uint64_t> {
+  using type = uint64_t;
+};
+
 // Truncation towards zero that saturates; written as selections, so that it vectorises.
 template <class Int, class Float>
 CR_INLINE Int truncate(Float x) {
   constexpr bool kSigned = Int(-1) < Int(0);
   constexpr int kBits = sizeof(Int) * 8 - (kSigned ? 1 : 0);
   constexpr int kDigits = Ieee<Float>::kMantissaBits + 1;
-  constexpr Int kMax = Int((uint64_t(1) << kBits) - 1), kMin = kSigned ? Int(-kMax - 1) : Int(0);
-  constexpr Float kPast = Float(uint64_t(1) << kBits);
+  constexpr Int kMax = Int(~uint64_t(0) >> (64 - kBits)), kMin = kSigned ? Int(-kMax - 1) : Int(0);
+  constexpr Float kPast = Float(uint64_t(1) << (kBits - 1)) * 2;
   // The largest float that truncates into the type.
   constexpr bool kExact = kBits <= kDigits;
   constexpr Float kTop = kExact ? Float(kMax) : kPast - kPast / Float(uint64_t(1) << kDigits);
-  using Wide = typename IntOfSize<(sizeof(Int) < 4 ? 4 : sizeof(Int))>::type;
+  using Wide = typename TruncatesTo<Int>::type;
   Float y = x == x ? x : Float(0);
   y = y < Float(kMin) ? Float(kMin) : y;
   y = y > kTop ? kTop : y;
@@ -39,30 +54,119 @@ CR_INLINE To convert(From x) {
 }
 
 template <class From, class To>
-void cast_block(void* out, const void* const* in, int64_t n, const double*) {
+__attribute__((noinline, noclone)) void cast_block(void* out, const void* const* in, int64_t n,
+                                                   const double*) {
   const From* x = static_cast<const From*>(in[0]);
   To* y = static_cast<To*>(out);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; i++) y[i] = convert<To>(x[i]);
 }
 
-// What a type is read as: bool bytes are 0 or 1, and gcc vectorises bytes better.
-template <class T>
-struct Stored {
-  using type = T;
-};
+// --- float16 and bfloat16: by way of float32
+// ------------------------------------------------------
+
+#if defined(__F16C__)
 template <>
-struct Stored<bool> {
-  using type = uint8_t;
-};
+void cast_block<Float16, float>(void* out, const void* const* in, int64_t n, const double*) {
+  const Float16* x = static_cast<const Float16*>(in[0]);
+  float* y = static_cast<float*>(out);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i));
+    _mm256_storeu_ps(y + i, _mm256_cvtph_ps(half));
+  }
+  for (; i < n; i++) y[i] = x[i];
+}
+
+template <>
+void cast_block<float, Float16>(void* out, const void* const* in, int64_t n, const double*) {
+  const float* x = static_cast<const float*>(in[0]);
+  Float16* y = static_cast<Float16*>(out);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i half = _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), half);
+  }
+  for (; i < n; i++) y[i] = Float16(x[i]);
+}
+#endif
+
+// To float32 on the way to 16 bits. Rounding twice must not show: what float32 does not hold is
+// rounded to odd.
+template <class From>
+__attribute__((noinline, noclone)) void cast_to_odd(void* out, const void* const* in, int64_t n,
+                                                    const double*) {
+  const From* x = static_cast<const From*>(in[0]);
+  float* y = static_cast<float*>(out);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) y[i] = odd_float(x[i]);
+}
+
+// One cast after the other, through a tile that stays in L1.
+template <class From, Block First, Block Second, class To>
+void cast_twice(void* out, const void* const* in, int64_t n, const double*) {
+  constexpr int64_t kTile = 512;
+  alignas(64) float tile[kTile];
+  for (int64_t i = 0; i < n; i += kTile) {
+    const int64_t count = n - i < kTile ? n - i : kTile;
+    const void* from = static_cast<const From*>(in[0]) + i;
+    const void* middle = tile;
+    First(tile, &from, count, nullptr);
+    Second(static_cast<To*>(out) + i, &middle, count, nullptr);
+  }
+}
+
+// --- The table
+// ------------------------------------------------------------------------------------
+
+// What a type is read as: bool bytes are 0 or 1, and gcc vectorises bytes better. Among integers,
+// signs matter to widening only: types that differ in no more share a function.
+template <class From, class To>
+constexpr auto read_as() {
+  if constexpr (dtype_of<From>() == DType::kBool) {
+    return TypeTag<uint8_t>{};
+  } else if constexpr (is_integral(dtype_of<From>()) && is_integral(dtype_of<To>()) &&
+                       sizeof(To) <= sizeof(From)) {
+    return TypeTag<typename BitsOfSize<sizeof(From)>::type>{};
+  } else {
+    return TypeTag<From>{};
+  }
+}
+
+template <class From, class To>
+constexpr auto written_as() {
+  if constexpr (is_integral(dtype_of<To>()) && !is_floating(dtype_of<From>())) {
+    return TypeTag<typename BitsOfSize<sizeof(To)>::type>{};
+  } else {
+    return TypeTag<To>{};
+  }
+}
+
+template <class From, class To>
+constexpr Block cast() {
+  using X = typename decltype(read_as<From, To>())::type;
+  using Y = typename decltype(written_as<From, To>())::type;
+  constexpr bool from_half = is_half(dtype_of<From>()), to_half = is_half(dtype_of<To>());
+  constexpr bool narrow = sizeof(From) < 4 || dtype_of<From>() == DType::kFloat32;
+  if constexpr (from_half && dtype_of<From>() == dtype_of<To>()) {
+    return cast_block<uint16_t, uint16_t>;
+  } else if constexpr (from_half && dtype_of<To>() != DType::kFloat32) {
+    return cast_twice<From, cast_block<From, float>, cast_block<float, To>, To>;
+  } else if constexpr (to_half && narrow && dtype_of<From>() != DType::kFloat32) {
+    return cast_twice<X, cast_block<X, float>, cast_block<float, To>, To>;
+  } else if constexpr (to_half && !narrow) {
+    return cast_twice<X, cast_to_odd<X>, cast_block<float, To>, To>;
+  } else {
+    return cast_block<X, Y>;
+  }
+}
 
 // Every type to every type.
 template <class... Types>
 struct AllTypes {
   template <class From>
   static constexpr void fill_row(Block (&row)[kNumDTypes]) {
-    ((row[static_cast<int>(dtype_of<Types>())] = cast_block<typename Stored<From>::type, Types>),
-     ...);
+    ((row[static_cast<int>(dtype_of<Types>())] = cast<From, Types>()), ...);
   }
   static constexpr CastTable table() {
     CastTable t = {};
@@ -73,8 +177,8 @@ struct AllTypes {
 
 }  // namespace
 
-const CastTable cast_table =
-    AllTypes<bool, uint8_t, int8_t, int16_t, int32_t, int64_t, float, double>::table();
+const CastTable cast_table = AllTypes<bool, uint8_t, uint16_t, uint32_t, uint64_t, int8_t, int16_t,
+                                      int32_t, int64_t, Float16, BFloat16, float, double>::table();
 
 }  // namespace CR_ISA
 }  // namespace cr

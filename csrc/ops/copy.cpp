@@ -36,6 +36,7 @@ Example:
         .compose([](const TensorList& in, const Attrs& attrs) {
           return in[0].dtype() == attrs.dtype(0) ? in[0] : Tensor();
         })
+        .moves()
         .infer([](Call& call) { call.set_output(0, call.in[0].shape(), call.attrs.dtype(0)); })
         .launch([](Call& call) { copy_into(call.out[0], call.in[0]); })
         .vjp([](Vjp& v) { v.set(0, v.grad()); });
@@ -48,6 +49,7 @@ Example:
     >>> cr.clone(cr.tensor([1., 2.]))
     tensor([1., 2.])
 )")
+        .moves()
         .infer([](Call& call) { call.set_output(0, call.in[0].shape(), call.in[0].dtype()); })
         .launch([](Call& call) { copy_into(call.out[0], call.in[0]); })
         .vjp([](Vjp& v) { v.set(0, v.grad()); });
@@ -77,6 +79,7 @@ Example:
         .strided_output()
         .broadcasts()
         .function_only()
+        .moves()
         .infer([](Call& call) {
           const Tensor &input = call.in[0], &source = call.in[1];
           CR_CHECK(broadcastable_to(source.shape(), input.shape()), "copy_: source of shape ",
@@ -108,6 +111,7 @@ Example:
     >>> cr.empty(2, 3).shape
     (2, 3)
 )")
+                          .moves()
                           .infer(infer_shape)
                           .launch([](Call&) {});
 
@@ -119,6 +123,7 @@ Example:
     >>> cr.zeros(2)
     tensor([0., 0.])
 )")
+        .moves()
         .infer(infer_shape)
         .launch([](Call& call) {
           char* data = call.out[0].data();
@@ -155,6 +160,7 @@ Example:
     >>> cr.full((2,), 7)
     tensor([7, 7])
 )")
+        .moves()
         .infer([](Call& call) {
           const DType dtype = value_type(call.in[0], call.attrs.dtype(1));
           check_fill_value("full", call.in[0], dtype);
@@ -175,6 +181,7 @@ Example:
 )")
         .inplace()
         .strided_output()
+        .moves()
         .infer([](Call& call) {
           check_fill_value("fill", call.in[1], call.in[0].dtype());
           call.set_output(0, call.in[0].shape(), call.in[0].dtype());
@@ -217,6 +224,7 @@ Example:
 const Row arange_row =
     Row("_arange(Operand start, Operand step, int length, dtype dtype)")
         .doc("Kernel row of ``arange``.")
+        .moves()
         .infer([](Call& call) { call.set_output(0, {call.attrs.i(0)}, call.attrs.dtype(1)); })
         .launch([](Call& call) {
           const int64_t n = call.attrs.i(0);
@@ -238,6 +246,7 @@ const Row arange_row =
 const Row linspace_row =
     Row("_linspace(float start, float end, int steps, dtype dtype)")
         .doc("Kernel row of ``linspace``.")
+        .moves()
         .infer([](Call& call) {
           CR_CHECK(call.attrs.i(2) >= 0, "linspace: steps must be 0 or more (got ", call.attrs.i(2),
                    ")");

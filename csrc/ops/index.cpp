@@ -209,6 +209,7 @@ Example:
     >>> cr.index(cr.tensor([10, 20, 30]), [cr.tensor([2, 0])])
     tensor([30, 10])
 )")
+        .moves()
         .compose([](const TensorList& in, const Attrs& attrs) {
           return with_places(OP(index), in, attrs);
         })
@@ -320,6 +321,7 @@ Example:
     tensor([[2],
             [4]])
 )")
+        .moves()
         .infer([](Call& call) {
           const Tensor &x = call.in[0], &index = call.in[1];
           const int dim = normalize_dim("index_select", call.attrs.i(0), x.rank());
@@ -462,6 +464,7 @@ Example:
     tensor([[1],
             [4]])
 )")
+        .moves()
         .infer([](Call& call) {
           const Tensor &x = call.in[0], &index = call.in[1];
           const int dim = normalize_dim("gather", call.attrs.i(0), x.rank());
@@ -555,6 +558,7 @@ Example:
     tensor([0., 0., 5.])
 )")
         .inplace()
+        .moves()
         .infer(infer_scatter)
         .launch([](Call& call) { launch_scatter(call, false); })
         .saves("index")

@@ -28,6 +28,7 @@ Example:
     tensor([1, 2, 3])
 )")
         .function_only()
+        .moves()
         .infer([](Call& call) {
           CR_CHECK(call.in.size() > 0, "cat: needs at least one tensor");
           const Tensor& first = first_part(call.in);
@@ -81,6 +82,7 @@ Example:
     >>> cr.flip(cr.arange(3), (0,))
     tensor([2, 1, 0])
 )")
+        .moves()
         .infer([](Call& call) {
           call.out_meta[0] = call.in[0].meta();
           normalize_dims("flip", call.attrs.ints(0), call.in[0].rank());
@@ -156,6 +158,7 @@ Dims padded_shape(const Dims& shape, const Dims& pad) {
 const Row constant_pad_row =
     Row("_constant_pad(Tensor input, int[] pad, float value=0)")
         .doc("Kernel row of ``pad`` with a constant; negative padding crops.")
+        .moves()
         .infer([](Call& call) {
           call.set_output(0, padded_shape(call.in[0].shape(), call.attrs.ints(0)),
                           call.in[0].dtype());

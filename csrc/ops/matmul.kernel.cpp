@@ -355,8 +355,9 @@ constexpr GemmKernels gemm_kernels() {
 
 extern constexpr MatmulTable matmul_table = {
     {gemm_kernels<float>(), gemm_kernels<double>()},
-    {nullptr, naive<uint8_t>, naive<int8_t>, naive<int16_t>, naive<int32_t>, naive<int64_t>,
-     naive<float>, naive<double>}};
+    {nullptr, naive<uint8_t>, naive<uint16_t>, naive<uint32_t>, naive<uint64_t>, naive<int8_t>,
+     naive<int16_t>, naive<int32_t>, naive<int64_t>, nullptr, nullptr, naive<float>,
+     naive<double>}};
 
 }  // namespace CR_ISA
 }  // namespace cr

@@ -19,26 +19,12 @@ constexpr int kUnroll = 4;
 // The first `lanes` elements; the others hold `fill`.
 template <class T>
 CR_INLINE Vec<T> get(const T* p, int lanes, T fill = 0) {
-  if (lanes == kLanes<T>) return load(p);
-  Mask<T> lane{};
-#pragma GCC unroll 16
-  for (int j = 0; j < kLanes<T>; ++j) lane[j] = j;
-  return select<T>(lane < static_cast<MaskLane<T>>(lanes), load_partial(p, lanes), splat(fill));
+  return lanes == kLanes<T> ? load(p) : load_partial(p, lanes, fill);
 }
 
 template <class T>
 CR_INLINE void put(T* p, Vec<T> v, int lanes) {
   lanes == kLanes<T> ? store(p, v) : store_partial(p, v, lanes);
-}
-
-template <class T>
-CR_INLINE T sum_lanes(Vec<T> v) {
-  T lanes[kLanes<T>];
-  store(lanes, v);
-  for (int width = kLanes<T> / 2; width > 0; width /= 2) {
-    for (int j = 0; j < width; ++j) lanes[j] += lanes[j + width];
-  }
-  return lanes[0];
 }
 
 // Calls f(place, lanes) for every vector of n elements.

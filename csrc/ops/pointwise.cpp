@@ -16,38 +16,16 @@ namespace cr {
 
 // ---------------------------------------------------------------- types
 
-DType result_type(const TensorList& inputs, int from) {
-  DType tiers[3] = {DType::kUndefined, DType::kUndefined, DType::kUndefined};
-  for (int i = from; i < inputs.size(); ++i) {
-    if (!inputs[i]) continue;
-    const bool weak = inputs[i].impl()->weak;
-    const int tier = weak ? 2 : inputs[i].rank() == 0 ? 1 : 0;
-    DType dtype = inputs[i].dtype();
-    if (weak && is_floating(dtype)) dtype = default_dtype();
-    tiers[tier] = tiers[tier] == DType::kUndefined ? dtype : promote(tiers[tier], dtype);
-  }
-  DType result = tiers[0];
-  for (int tier = 1; tier < 3; ++tier) {
-    const DType lower = tiers[tier];
-    if (lower == DType::kUndefined) continue;
-    if (result == DType::kUndefined)
-      result = lower;
-    else if (category(lower) > category(result))
-      result = promote(result, lower);
-  }
-  return result;
-}
-
 DType float_type(DType dtype) { return is_floating(dtype) ? dtype : default_dtype(); }
 
 void infer_pointwise(Call& call) {
   const bool select = call.op.pointwise == Pointwise::kSelect;
-  const DType promoted = result_type(call.in, select ? 1 : 0);
+  const bool logical = call.op.pointwise == Pointwise::kLogical;
+  const DType promoted = logical ? DType::kBool : result_type(call.in, select ? 1 : 0);
   DType compute = promoted, result = promoted;
   switch (call.op.pointwise) {
     case Pointwise::kFloat: compute = result = float_type(promoted); break;
     case Pointwise::kCompare: result = DType::kBool; break;
-    case Pointwise::kLogical: compute = result = DType::kBool; break;
     case Pointwise::kPredicate:
       compute = float_type(promoted);
       result = DType::kBool;

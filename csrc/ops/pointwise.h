@@ -6,9 +6,6 @@
 
 namespace cr {
 
-// torch.result_type: tensors with dimensions outrank 0-d tensors, which outrank Python numbers;
-// a lower rank counts only when its category is higher.
-DType result_type(const TensorList& inputs, int from = 0);
 DType float_type(DType dtype);  // itself when floating, else the default dtype
 
 // out[i] = block(in[i]...) over the broadcast shape of out, in parallel. The operands have the

@@ -116,6 +116,9 @@ constexpr PointwiseEntry entry(const char* name) {
   if constexpr ((Dtypes & kBools) != 0) set(DType::kBool, block<N, F, bool>);
   if constexpr ((Dtypes & kInts) != 0) {
     set(DType::kUInt8, block<N, F, uint8_t>);
+    set(DType::kUInt16, block<N, F, uint16_t>);
+    set(DType::kUInt32, block<N, F, uint32_t>);
+    set(DType::kUInt64, block<N, F, uint64_t>);
     set(DType::kInt8, block<N, F, int8_t>);
     set(DType::kInt16, block<N, F, int16_t>);
     set(DType::kInt32, block<N, F, int32_t>);

@@ -156,19 +156,23 @@ void mean_split(const PoolPlan& p, int64_t begin, int64_t end, const T* input, c
 template <class T>
 CR_INLINE T sum_row(const T* in, int64_t n) {
   constexpr int kL = kLanes<T>;
-  T sum = 0;
-  int64_t i = 0;
-  if (n >= 2 * kL) {
-    Vec<T> even{}, odd{};
-    for (; i + 2 * kL <= n; i += 2 * kL) {
-      even += load(in + i);
-      odd += load(in + i + kL);
-    }
-    const Vec<T> both = even + odd;
-    for (int j = 0; j < kL; ++j) sum += both[j];
+  if (n < 4) {
+    T sum = in[0];
+    for (int64_t i = 1; i < n; ++i) sum += in[i];
+    return sum;
   }
-  for (; i < n; ++i) sum += in[i];
-  return sum;
+  Vec<T> even{}, odd{};
+  int64_t i = 0;
+  for (; i + 2 * kL <= n; i += 2 * kL) {
+    even += load(in + i);
+    odd += load(in + i + kL);
+  }
+  if (i + kL <= n) {
+    even += load(in + i);
+    i += kL;
+  }
+  if (i < n) odd += load_partial(in + i, static_cast<int>(n - i));
+  return sum_lanes<T>(even + odd);
 }
 
 template <class T>

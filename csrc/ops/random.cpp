@@ -3,8 +3,10 @@
 // The generator's state is an int64 tensor (seed, position in blocks) that the launch advances, so
 // that a recorded step draws anew when replayed. Element i comes from block position + i / 4 (or
 // i / 2 for 64-bit numbers): any thread can make any part.
-#include "core/random.h"
+#include "ops/random.kernel.h"
 
+#include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "autograd/node.h"
@@ -20,9 +22,12 @@ template <class F>
 void for_each_block(const Tensor& state, int64_t n, int64_t per_block, F&& f) {
   const int64_t blocks = (n + per_block - 1) / per_block;
   const Stream stream = take(state, blocks);
-  parallel(blocks, grain_for(15), [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      f(philox(stream.position + static_cast<uint64_t>(i), 0, stream.seed), i * per_block);
+  parallel(blocks, grain_for(10), [&](int64_t begin, int64_t end, int) {
+    PhiloxBlock some[64];
+    for (int64_t i = begin; i < end; i += 64) {
+      const int64_t count = std::min<int64_t>(64, end - i);
+      random_table().blocks(some, count, stream.position + static_cast<uint64_t>(i), stream.seed);
+      for (int64_t k = 0; k < count; ++k) f(some[k], (i + k) * per_block);
     }
   });
 }
@@ -152,22 +157,21 @@ const Row randperm_row =
 // Keeps each element with probability 1 - p and scales it by 1 / (1 - p). Which elements were kept
 // is not stored: it follows from the state the generator had, the second output.
 void drop(const Tensor& x, Stream stream, double p, const Tensor& out) {
-  const int64_t n = x.numel();
-  const uint64_t threshold = static_cast<uint64_t>(p * 4294967296.0);
-  dispatch_floating(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const T* from = x.data<T>();
-    T* to = out.data<T>();
-    const T scale = static_cast<T>(p < 1 ? 1 / (1 - p) : 0);
-    parallel((n + 3) / 4, grain_for(12), [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) {
-        const PhiloxBlock block =
-            philox(stream.position + static_cast<uint64_t>(i), 0, stream.seed);
-        for (int64_t k = 4 * i; k < std::min(4 * i + 4, n); ++k) {
-          to[k] = block.x[k - 4 * i] >= threshold ? from[k] * scale : T(0);
-        }
-      }
-    });
+  constexpr int64_t kGrain = 32768;  // a multiple of a block's four numbers
+  const bool wide = x.dtype() == DType::kFloat64;
+  const int64_t size = itemsize(x.dtype());
+  const Drop whole{stream.seed, stream.position, static_cast<uint32_t>(p * 4294967296.0),
+                   1 / (1 - p)};
+  parallel(x.numel(), kGrain, [&](int64_t begin, int64_t end, int) {
+    char* const to = static_cast<char*>(out.data()) + begin * size;
+    if (p == 1) {  // no 32-bit threshold is above all numbers
+      std::memset(to, 0, static_cast<size_t>((end - begin) * size));
+      return;
+    }
+    Drop part = whole;
+    part.position += static_cast<uint64_t>(begin / 4);
+    random_table().drop[wide](static_cast<const char*>(x.data()) + begin * size, to, end - begin,
+                              part);
   });
 }
 

@@ -70,7 +70,8 @@ void run_kernel(ReduceKernel kernel, const Folded& f, const Tensor& out) {
   // Columns and rows are independent; chunk over rows, or over columns when there is one row.
   const double ns_per_row = 0.3 * static_cast<double>(f.n) * static_cast<double>(f.inner);
   if (f.rows == 1 && f.inner > 1) {
-    const int64_t grain = std::max<int64_t>(64, grain_for(0.3 * static_cast<double>(f.n)));
+    // Whole cache lines, and long enough stretches of each row for the memory to follow.
+    const int64_t grain = (grain_for(0.08 * static_cast<double>(f.n)) + 63) / 64 * 64;
     parallel(f.inner, grain, [&](int64_t begin, int64_t end, int) {
       kernel(f.x.data(), out.data(), {f.n, f.inner, 0, 1, begin, end});
     });
@@ -144,16 +145,20 @@ DType sum_type(const Call& call) {
   return call.attrs.dtype(2, is_floating(dtype) ? dtype : DType::kInt64);
 }
 
-// Integers are added and multiplied in int64; a narrower `dtype` (argument k) is converted to
-// before and after. Undefined when there is nothing to convert.
-Tensor in_narrow_integers(const OpDef& op, const TensorList& in, const Attrs& attrs, int k) {
-  const DType dtype = attrs.dtype(k, DType::kInt64);
+// Integers are added and multiplied in int64; another `dtype` (argument k) is converted to before
+// and after, and uint64 stays uint64: modulo 2^64 the two are the same. Undefined when there is
+// nothing to convert.
+Tensor in_other_integers(const OpDef& op, const TensorList& in, const Attrs& attrs, int k) {
+  const bool wide = in[0].dtype() == DType::kUInt64;
+  const DType dtype = attrs.dtype(k, wide ? DType::kUInt64 : DType::kInt64);
   if (is_floating(dtype) || dtype == DType::kInt64) return Tensor();
   Attrs plain;
   for (int i = 0; i < attrs.size(); ++i) {
     i == k ? plain.push_none() : plain.push_from(attrs, i);
   }
-  return OP(to)(run(op, {OP(to)(in[0], dtype)}, plain), dtype);
+  Tensor x = OP(to)(in[0], dtype);
+  if (dtype == DType::kUInt64) x = OP(to)(x, DType::kInt64);
+  return OP(to)(run(op, {x}, plain), dtype);
 }
 
 // ---------------------------------------------------------------- sums and means
@@ -169,7 +174,7 @@ Example:
     tensor([4., 6.])
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return in_narrow_integers(OP(sum), in, attrs, 2);
+          return in_other_integers(OP(sum), in, attrs, 2);
         })
         .infer([](Call& call) {
           const DType result = sum_type(call);
@@ -228,7 +233,7 @@ Example:
     tensor(6.)
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          if (!attrs.none(0)) return in_narrow_integers(OP(prod), in, attrs, 2);
+          if (!attrs.none(0)) return in_other_integers(OP(prod), in, attrs, 2);
           return OP(prod)(OP(reshape)(in[0], Dims{-1}), 0, false, attrs.dtype(2));
         })
         .infer([](Call& call) {
@@ -541,7 +546,7 @@ Example:
 )")
         .inplace()
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return in_narrow_integers(OP(cumsum), in, attrs, 1);
+          return in_other_integers(OP(cumsum), in, attrs, 1);
         })
         .infer(infer_cumulative)
         .launch([](Call& call) { launch_cumulative(call, reduce_table().cumsum); })
@@ -559,7 +564,7 @@ Example:
 )")
         .inplace()
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return in_narrow_integers(OP(cumprod), in, attrs, 1);
+          return in_other_integers(OP(cumprod), in, attrs, 1);
         })
         .infer(infer_cumulative)
         .launch([](Call& call) { launch_cumulative(call, reduce_table().cumprod); })

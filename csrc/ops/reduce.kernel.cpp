@@ -12,24 +12,20 @@ namespace cr {
 namespace CR_ISA {
 namespace {
 
-constexpr int64_t kBlock = 4096;    // elements of one block along a contiguous axis
-constexpr int64_t kBlockRows = 64;  // rows of one block across columns
-constexpr int64_t kColumns = 256;   // columns handled together
+constexpr int64_t kBlock = 4096;     // elements of one block along a contiguous axis
+constexpr int64_t kBlockRows = 256;  // rows of one block across columns, added four at a time
+constexpr int64_t kColumns = 256;    // columns handled together
 
 // ---------------------------------------------------------------- sums
 
-// A total that keeps what rounding loses.
-struct CompensatedSum {
-  double sum = 0, lost = 0;
-  void add(double x) {
-    const double next = sum + x;
-    // Infinities would make the correction NaN.
-    if (next - next == 0)
-      lost += __builtin_fabs(sum) >= __builtin_fabs(x) ? (sum - next) + x : (x - next) + sum;
-    sum = next;
-  }
-  double result() const { return sum + lost; }
-};
+// Adds x to a total that keeps what rounding loses; the result is sum + lost.
+inline void add_compensated(double& sum, double& lost, double x) {
+  const double next = sum + x;
+  const double kept =
+      __builtin_fabs(sum) >= __builtin_fabs(x) ? (sum - next) + x : (x - next) + sum;
+  lost += next - next == 0 ? kept : 0;  // infinities would make the correction NaN
+  sum = next;
+}
 
 struct Plain {
   template <class V>
@@ -56,13 +52,23 @@ T block_sum(const T* x, int64_t n) {
   }
   for (; i + kLane <= n; i += kLane) acc[0] += F::of(load(x + i));
   if (i < n) acc[1] += F::of(load_partial(x + i, static_cast<int>(n - i)));
-  const Vec<T> total = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-  T lanes[kLane];
-  store(lanes, total);
-  for (int width = kLane / 2; width > 0; width /= 2) {
-    for (int j = 0; j < width; ++j) lanes[j] += lanes[j + width];
+  return sum_lanes<T>((acc[0] + acc[1]) + (acc[2] + acc[3]));
+}
+
+// to[j] = the sum of n lines' elements j.
+template <class T, class F>
+void sum_lines(T* to, const T* line, int64_t n, int64_t inner, int64_t width) {
+  for (int64_t j = 0; j < width; ++j) to[j] = 0;
+  int64_t r = 0;
+  for (; r + 4 <= n; r += 4, line += 4 * inner) {
+    const T *a = line, *b = a + inner, *c = b + inner, *d = c + inner;
+    for (int64_t j = 0; j < width; ++j) {
+      to[j] += (F::of(a[j]) + F::of(b[j])) + (F::of(c[j]) + F::of(d[j]));
+    }
   }
-  return lanes[0];
+  for (; r < n; ++r, line += inner) {
+    for (int64_t j = 0; j < width; ++j) to[j] += F::of(line[j]);
+  }
 }
 
 template <class T, class F>
@@ -76,27 +82,29 @@ void sum_float(const void* input, void* output, const ReduceShape& s) {
         out[row] = block_sum<T, F>(from, s.n);
         continue;
       }
-      CompensatedSum total;
+      double sum = 0, lost = 0;
       for (int64_t i = 0; i < s.n; i += kBlock) {
-        total.add(block_sum<T, F>(from + i, s.n - i < kBlock ? s.n - i : kBlock));
+        const int64_t size = s.n - i < kBlock ? s.n - i : kBlock;
+        add_compensated(sum, lost, block_sum<T, F>(from + i, size));
       }
-      out[row] = static_cast<T>(total.result());
+      out[row] = static_cast<T>(sum + lost);
       continue;
     }
     for (int64_t c = s.col_begin; c < s.col_end; c += kColumns) {
       const int64_t width = s.col_end - c < kColumns ? s.col_end - c : kColumns;
-      CompensatedSum total[kColumns];
+      if (s.n <= kBlockRows) {
+        sum_lines<T, F>(out + row * s.inner + c, from + c, s.n, s.inner, width);
+        continue;
+      }
+      double sum[kColumns] = {}, lost[kColumns] = {};
       for (int64_t i = 0; i < s.n; i += kBlockRows) {
-        const int64_t end = s.n - i < kBlockRows ? s.n : i + kBlockRows;
-        T block[kColumns] = {};
-        for (int64_t r = i; r < end; ++r) {
-          const T* line = from + r * s.inner + c;
-          for (int64_t j = 0; j < width; ++j) block[j] += F::of(line[j]);
-        }
-        for (int64_t j = 0; j < width; ++j) total[j].add(block[j]);
+        const int64_t lines = s.n - i < kBlockRows ? s.n - i : kBlockRows;
+        T block[kColumns];
+        sum_lines<T, F>(block, from + i * s.inner + c, lines, s.inner, width);
+        for (int64_t j = 0; j < width; ++j) add_compensated(sum[j], lost[j], block[j]);
       }
       for (int64_t j = 0; j < width; ++j) {
-        out[row * s.inner + c + j] = static_cast<T>(total[j].result());
+        out[row * s.inner + c + j] = static_cast<T>(sum[j] + lost[j]);
       }
     }
   }
@@ -217,11 +225,13 @@ T row_extreme(const T* x, int64_t n) {
 #pragma GCC unroll 4
   for (int j = 1; j < kAccumulators; ++j) step(best[0], best[j]);
   if (any(nan)) return static_cast<T>(__builtin_nan(""));
-  T lanes[kLane];
-  store(lanes, best[0]);
-  T result = lanes[0];
-  for (int j = 1; j < kLane; ++j) result = Op::step(result, lanes[j]);
-  return result;
+  return fold_lanes<T>(best[0], [](Vec<T> a, Vec<T> b) {
+    if constexpr (__is_same(Op, Max)) {
+      return a > b ? a : b;
+    } else {
+      return a < b ? a : b;
+    }
+  });
 }
 
 template <class T>
@@ -318,8 +328,14 @@ void cumulate(const void* input, void* output, const ReduceShape& s) {
 
 }  // namespace
 
-#define CR_ALL_TYPES(K) \
-  {K(bool), K(uint8_t), K(int8_t), K(int16_t), K(int32_t), K(int64_t), K(float), K(double)}
+// Rows of the table, in the order of DType: kernels for every type that is computed in, and for
+// the types sums are formed in.
+#define CR_ALL_TYPES(K)                                                                  \
+  {K(bool),    K(uint8_t), K(uint16_t), K(uint32_t), K(uint64_t), K(int8_t), K(int16_t), \
+   K(int32_t), K(int64_t), nullptr,     nullptr,     K(float),    K(double)}
+#define CR_SUM_TYPES(of_int64, of_float, of_double)                  \
+  {nullptr, nullptr,  nullptr, nullptr, nullptr,  nullptr,  nullptr, \
+   nullptr, of_int64, nullptr, nullptr, of_float, of_double}
 #define CR_MAX(T) extreme<T, Max>
 #define CR_MIN(T) extreme<T, Min>
 #define CR_ARGMAX(T) arg_extreme<T, Max>
@@ -330,23 +346,20 @@ void cumulate(const void* input, void* output, const ReduceShape& s) {
 extern const ReduceTable reduce_table;
 const ReduceTable reduce_table = {
     {
-        {nullptr, nullptr, nullptr, nullptr, nullptr, fold<int64_t, int64_t, SumInt>,
-         sum_float<float, Plain>, sum_float<double, Plain>},
-        {nullptr, nullptr, nullptr, nullptr, nullptr, fold<int64_t, int64_t, Prod>,
-         fold<float, float, Prod>, fold<double, double, Prod>},
+        CR_SUM_TYPES((fold<int64_t, int64_t, SumInt>), (sum_float<float, Plain>),
+                     (sum_float<double, Plain>)),
+        CR_SUM_TYPES((fold<int64_t, int64_t, Prod>), (fold<float, float, Prod>),
+                     (fold<double, double, Prod>)),
         CR_ALL_TYPES(CR_MAX),
         CR_ALL_TYPES(CR_MIN),
         CR_ALL_TYPES(CR_ARGMAX),
         CR_ALL_TYPES(CR_ARGMIN),
         CR_ALL_TYPES(CR_ANY),
         CR_ALL_TYPES(CR_ALL),
-        {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, sum_float<float, Squared>,
-         sum_float<double, Squared>},
+        CR_SUM_TYPES(nullptr, (sum_float<float, Squared>), (sum_float<double, Squared>)),
     },
-    {nullptr, nullptr, nullptr, nullptr, nullptr, cumulate<int64_t, false>, cumulate<float, false>,
-     cumulate<double, false>},
-    {nullptr, nullptr, nullptr, nullptr, nullptr, cumulate<int64_t, true>, cumulate<float, true>,
-     cumulate<double, true>},
+    CR_SUM_TYPES((cumulate<int64_t, false>), (cumulate<float, false>), (cumulate<double, false>)),
+    CR_SUM_TYPES((cumulate<int64_t, true>), (cumulate<float, true>), (cumulate<double, true>)),
 };
 
 }  // namespace CR_ISA

@@ -1,7 +1,8 @@
 // Softmax and its relatives along rows of contiguous elements.
 //
 // Each row is read three times while it is in cache: largest element, exponentials and their sum,
-// result. Subtracting the largest element first keeps every exponential in [0, 1].
+// result. Subtracting the largest element first keeps every exponential in [0, 1]. Short rows go in
+// groups, whose logarithms are one vector.
 #include "ops/softmax.kernel.h"
 
 #include "simd/vmath.h"
@@ -13,21 +14,16 @@ namespace {
 template <class T>
 constexpr T kInfinity = static_cast<T>(__builtin_inf());
 
-// The last n < lanes elements; the lanes beyond hold `fill`.
-template <class T>
-CR_INLINE Vec<T> load_tail(const T* p, int64_t n, T fill) {
-  T buffer[kLanes<T>];
-  for (int i = 0; i < kLanes<T>; ++i) buffer[i] = fill;
-  memcpy(buffer, p, static_cast<size_t>(n) * sizeof(T));
-  return load(buffer);
-}
+// Rows of a group, and how much of the L1 cache it may take.
+constexpr int kGroup = 16;
+constexpr int64_t kGroupBytes = 16384;
 
 // Calls f(vector, place, lanes) over a row; the tail is filled with `fill`.
 template <class T, class F>
 CR_INLINE void over_row(const T* x, int64_t n, T fill, F&& f) {
   int64_t i = 0;
   for (; i + kLanes<T> <= n; i += kLanes<T>) f(load(x + i), i, kLanes<T>);
-  if (i < n) f(load_tail(x + i, n - i, fill), i, static_cast<int>(n - i));
+  if (i < n) f(load_partial(x + i, static_cast<int>(n - i), fill), i, static_cast<int>(n - i));
 }
 
 template <class T>
@@ -36,42 +32,23 @@ CR_INLINE void put(T* p, Vec<T> v, int lanes) {
 }
 
 template <class T>
-CR_INLINE T sum_lanes(Vec<T> v) {
-  T lanes[kLanes<T>];
-  store(lanes, v);
-  for (int width = kLanes<T> / 2; width > 0; width /= 2) {
-    for (int j = 0; j < width; ++j) lanes[j] += lanes[j + width];
-  }
-  return lanes[0];
-}
-
-template <class T>
 CR_INLINE T row_max(const T* x, int64_t n) {
   Vec<T> best = splat(-kInfinity<T>);
   over_row(x, n, -kInfinity<T>, [&](Vec<T> v, int64_t, int) { best = v > best ? v : best; });
-  T lanes[kLanes<T>];
-  store(lanes, best);
-  T result = lanes[0];
-  for (int j = 1; j < kLanes<T>; ++j) result = lanes[j] > result ? lanes[j] : result;
-  return result;
+  return fold_lanes<T>(best, [](Vec<T> a, Vec<T> b) { return a > b ? a : b; });
 }
 
-// Sum of exp(x - shift), optionally keeping the terms.
-template <class T>
+// Sum of exp(x - shift), optionally keeping the terms; with no x above the shift it is shorter.
+template <class T, bool kBelowShift = true>
 CR_INLINE T sum_exp(const T* x, int64_t n, T shift, T* terms) {
   Vec<T> sum = {};
   const Vec<T> offset = splat(shift);
   over_row(x, n, -kInfinity<T>, [&](Vec<T> v, int64_t i, int lanes) {
-    const Vec<T> e = exp(v - offset);
+    const Vec<T> e = kBelowShift ? exp_nonpositive(v - offset) : exp(v - offset);
     sum += e;
     if (terms) put(terms + i, e, lanes);
   });
   return sum_lanes<T>(sum);
-}
-
-template <class T>
-CR_INLINE T scalar_log(T x) {
-  return log(splat(x))[0];
 }
 
 template <class T>
@@ -85,28 +62,59 @@ void softmax(const void* input, void* output, int64_t rows, int64_t n) {
   }
 }
 
+// Largest element and logarithm of the sum of exponentials (the largest taken off), of some rows.
+template <class T>
+struct GroupSums {
+  T largest[kGroup], log_total[kGroup];
+
+  // An infinite largest element stays, or gives way to 0.
+  void compute(const T* x, int64_t rows, int64_t n, bool finite) {
+    for (int j = 0; j < kGroup; ++j) log_total[j] = 1;
+    for (int64_t j = 0; j < rows; ++j, x += n) {
+      largest[j] = row_max(x, n);
+      if (finite && __builtin_fabs(largest[j]) == kInfinity<T>) {
+        largest[j] = 0;
+        log_total[j] = sum_exp<T, false>(x, n, 0, nullptr);
+      } else {
+        log_total[j] = sum_exp<T>(x, n, largest[j], nullptr);
+      }
+    }
+    for (int64_t j = 0; j < rows; j += kLanes<T>) store(log_total + j, log(load(log_total + j)));
+  }
+};
+
+// f(first row, rows) over groups of rows of n elements.
+template <class T, class F>
+CR_INLINE void over_groups(int64_t rows, int64_t n, F&& f) {
+  const int64_t fitting = kGroupBytes / (n * static_cast<int64_t>(sizeof(T)));
+  const int64_t group = fitting < 1 ? 1 : fitting > kGroup ? kGroup : fitting;
+  for (int64_t row = 0; row < rows; row += group) f(row, rows - row < group ? rows - row : group);
+}
+
 template <class T>
 void log_softmax(const void* input, void* output, int64_t rows, int64_t n) {
-  for (int64_t row = 0; row < rows; ++row) {
+  over_groups<T>(rows, n, [&](int64_t row, int64_t count) {
     const T* x = static_cast<const T*>(input) + row * n;
     T* out = static_cast<T*>(output) + row * n;
-    const T largest = row_max(x, n);
-    const T log_total = scalar_log(sum_exp<T>(x, n, largest, nullptr));
-    // Two subtractions: exact for the largest element, whatever its size.
-    const Vec<T> shift = splat(largest), scale = splat(log_total);
-    over_row(x, n, T(0),
-             [&](Vec<T> v, int64_t i, int lanes) { put(out + i, (v - shift) - scale, lanes); });
-  }
+    GroupSums<T> sums;
+    sums.compute(x, count, n, false);
+    for (int64_t j = 0; j < count; ++j, x += n, out += n) {
+      // Two subtractions: exact for the largest element, whatever its size.
+      const Vec<T> shift = splat(sums.largest[j]), scale = splat(sums.log_total[j]);
+      over_row(x, n, T(0),
+               [&](Vec<T> v, int64_t i, int lanes) { put(out + i, (v - shift) - scale, lanes); });
+    }
+  });
 }
 
 template <class T>
 void logsumexp(const void* input, void* output, int64_t rows, int64_t n) {
-  for (int64_t row = 0; row < rows; ++row) {
-    const T* x = static_cast<const T*>(input) + row * n;
-    T largest = row_max(x, n);
-    if (largest == kInfinity<T> || largest == -kInfinity<T>) largest = 0;
-    static_cast<T*>(output)[row] = largest + scalar_log(sum_exp<T>(x, n, largest, nullptr));
-  }
+  over_groups<T>(rows, n, [&](int64_t row, int64_t count) {
+    GroupSums<T> sums;
+    sums.compute(static_cast<const T*>(input) + row * n, count, n, true);
+    T* out = static_cast<T*>(output) + row;
+    for (int64_t j = 0; j < count; ++j) out[j] = sums.largest[j] + sums.log_total[j];
+  });
 }
 
 template <class T>
@@ -117,11 +125,11 @@ void softmax_grad(const void* grad, const void* result, void* output, int64_t ro
     T* out = static_cast<T*>(output) + row * n;
     Vec<T> sum = {};
     over_row(g, n, T(0), [&](Vec<T> v, int64_t i, int lanes) {
-      sum += v * (lanes == kLanes<T> ? load(y + i) : load_tail(y + i, lanes, T(0)));
+      sum += v * (lanes == kLanes<T> ? load(y + i) : load_partial(y + i, lanes));
     });
     const Vec<T> total = splat(sum_lanes<T>(sum));
     over_row(g, n, T(0), [&](Vec<T> v, int64_t i, int lanes) {
-      const Vec<T> p = lanes == kLanes<T> ? load(y + i) : load_tail(y + i, lanes, T(0));
+      const Vec<T> p = lanes == kLanes<T> ? load(y + i) : load_partial(y + i, lanes);
       put(out + i, p * (v - total), lanes);
     });
   }
@@ -137,7 +145,7 @@ void log_softmax_grad(const void* grad, const void* result, void* output, int64_
     over_row(g, n, T(0), [&](Vec<T> v, int64_t, int) { sum += v; });
     const Vec<T> total = splat(sum_lanes<T>(sum));
     over_row(g, n, T(0), [&](Vec<T> v, int64_t i, int lanes) {
-      const Vec<T> p = exp(lanes == kLanes<T> ? load(y + i) : load_tail(y + i, lanes, T(0)));
+      const Vec<T> p = exp(lanes == kLanes<T> ? load(y + i) : load_partial(y + i, lanes));
       put(out + i, v - p * total, lanes);
     });
   }

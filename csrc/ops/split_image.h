@@ -32,9 +32,6 @@ CR_INLINE void copy_row(T* out, const T* in, int64_t n, const T* end) {
   for (; x < n; ++x) out[x] = in[x];
 }
 
-template <int... I>
-struct Sequence {};
-
 template <class T, int... I>
 CR_INLINE Vec<T> even_lanes(Vec<T> a, Vec<T> b, Sequence<I...>) {
   return __builtin_shufflevector(a, b, (2 * I)...);

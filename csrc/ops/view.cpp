@@ -121,13 +121,58 @@ const Row view_row =
     Row("view(Tensor input, int... shape)")
         .doc(R"(Like ``reshape``, but always a view: raises when a copy would be needed.
 
+Given a dtype instead of sizes, the same bytes are read as that dtype; where its elements are
+smaller or larger, the last dimension grows or shrinks.
+
 Example:
     >>> cr.arange(6).view(3, 2).shape
     (3, 2)
+    >>> cr.tensor([1.0, -2.0]).view(cr.int32)
+    tensor([ 1065353216, -1073741824], dtype=chainrule.int32)
 )")
         .view()
+        .by_dtype("_view_dtype")
         .infer([](Call& call) { infer_reshape(call, false); })
         .vjp([](Vjp& v) { v.set(0, [&] { return OP(reshape)(v.grad(), v.in_shape(0)); }); });
+
+// The dimensions of x read as elements of `size` bytes.
+void infer_bytes(Call& call, int64_t size) {
+  const Tensor& x = call.in[0];
+  const int64_t old = itemsize(x.dtype());
+  const int last = x.rank() - 1;
+  CR_CHECK(x.rank() > 0 && (x.strides()[last] == 1 || x.size(-1) == 1),
+           "view: elements of another size need a last dimension without gaps (got shape ",
+           x.shape(), " with strides ", x.strides(), "); use .contiguous() first");
+  Dims& shape = call.out_meta[0].shape;
+  Dims& strides = call.view_strides;
+  bool fits = reinterpret_cast<uintptr_t>(x.data()) % static_cast<uintptr_t>(size) == 0 &&
+              shape[last] * old % size == 0;
+  shape[last] = shape[last] * old / size;
+  strides[last] = 1;
+  for (int d = 0; d < last; ++d) {
+    fits = fits && strides[d] * old % size == 0;
+    strides[d] = strides[d] * old / size;
+  }
+  CR_CHECK(fits, "view: ", call.out_meta[0].dtype, " does not divide the memory evenly (got shape ",
+           x.shape(), " with strides ", x.strides(), " of ", x.dtype(), ")");
+}
+
+const Row view_dtype_row =
+    Row("_view_dtype(Tensor input, dtype dtype)")
+        .doc("The same bytes as another dtype: ``view`` with a dtype.")
+        .view()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          return attrs.dtype(0) == in[0].dtype() ? OP(view)(in[0], in[0].shape()) : Tensor();
+        })
+        .infer([](Call& call) {
+          const Tensor& x = call.in[0];
+          const DType dtype = call.attrs.dtype(0);
+          CR_CHECK_TYPE(dtype != DType::kBool || x.dtype() == DType::kBool, "view: the bytes of ",
+                        x.dtype(), " need not be bools; use != 0");
+          call.set_output(0, x.shape(), dtype);
+          call.view_strides = x.strides();
+          if (itemsize(dtype) != itemsize(x.dtype())) infer_bytes(call, itemsize(dtype));
+        });
 
 const Row flatten_row =
     Row("flatten(Tensor input, int start_dim=0, int end_dim=-1)")
@@ -336,6 +381,7 @@ Example:
 const Row slice_grad_row =
     Row("_slice_grad(Tensor grad, int[] shape, int dim, int start, int step)")
         .doc("Zeros of ``shape`` with ``grad`` at ``start, start + step, ...`` of one dimension.")
+        .moves()
         .infer([](Call& call) { call.set_output(0, call.attrs.ints(0), call.in[0].dtype()); })
         .launch([](Call& call) {
           const Tensor& out = call.out[0];
@@ -468,6 +514,7 @@ Example:
 const Row diagonal_grad_row =
     Row("_diagonal_grad(Tensor grad, int[] shape, int offset, int dim1, int dim2)")
         .doc("Zeros of ``shape`` with ``grad`` on a diagonal.")
+        .moves()
         .infer([](Call& call) { call.set_output(0, call.attrs.ints(0), call.in[0].dtype()); })
         .launch([](Call& call) {
           const Tensor& out = call.out[0];
@@ -592,6 +639,7 @@ Example:
     tensor([1., 0., 1., 0.])
 )")
         .function_only()
+        .moves()
         .infer([](Call& call) {
           call.contiguous = true;
           CR_CHECK(call.in[1].shape() == call.attrs.ints(0), call.name(), ": src has shape ",

@@ -148,6 +148,39 @@ CR_INLINE Vec<T> select(Mask<T> mask, Vec<T> a, Vec<T> b) {
   return mask ? a : b;
 }
 
+// The first n lanes; the others hold `fill`.
+template <class T>
+CR_INLINE Vec<T> load_partial(const T* p, int n, T fill) {
+  Mask<T> lane{};
+#pragma GCC unroll 64
+  for (int i = 0; i < kLanes<T>; ++i) lane[i] = static_cast<MaskLane<T>>(i);
+  return select<T>(lane < static_cast<MaskLane<T>>(n), load_partial(p, n), splat(fill));
+}
+
+// A list of lane numbers: Sequence<__integer_pack(kLanes<T>)...>.
+template <int... I>
+struct Sequence {};
+
+template <int Width, class V, class F, int... I>
+CR_INLINE V fold_halves(V v, F&& f, Sequence<I...> order) {
+  if constexpr (Width == 0) {
+    return v;
+  } else {
+    return fold_halves<Width / 2>(f(v, __builtin_shufflevector(v, v, (I ^ Width)...)), f, order);
+  }
+}
+
+// All lanes joined by a commutative f(vector, vector): the halves, their halves, and so on.
+template <class T, class F>
+CR_INLINE T fold_lanes(Vec<T> v, F&& f) {
+  return fold_halves<kLanes<T> / 2>(v, f, Sequence<__integer_pack(kLanes<T>)...>{})[0];
+}
+
+template <class T>
+CR_INLINE T sum_lanes(Vec<T> v) {
+  return fold_lanes<T>(v, [](Vec<T> a, Vec<T> b) { return a + b; });
+}
+
 template <class To, class From>
 CR_INLINE To bit_cast(From from) {
   static_assert(sizeof(To) == sizeof(From), "bit_cast keeps the size");
@@ -176,6 +209,14 @@ template <class V>
 using MaskOf = Mask<Lane<V>>;
 template <int Bytes>
 struct BitsOfSize;
+template <>
+struct BitsOfSize<1> {
+  using type = uint8_t;
+};
+template <>
+struct BitsOfSize<2> {
+  using type = uint16_t;
+};
 template <>
 struct BitsOfSize<4> {
   using type = uint32_t;

@@ -18,6 +18,7 @@ from . import (
     _dtypes,
     _facts,
     _functions,
+    _limits,
     _placing,
     _products,
     _replacing,
@@ -32,6 +33,7 @@ from ._core import *  # noqa: F403
 from ._dtypes import *  # noqa: F403
 from ._facts import *  # noqa: F403
 from ._functions import *  # noqa: F403
+from ._limits import *  # noqa: F403
 from ._placing import *  # noqa: F403
 from ._printing import set_printoptions
 from ._products import *  # noqa: F403
@@ -62,20 +64,34 @@ from .random import (
 )
 
 if TYPE_CHECKING:
-    from . import config, data, io, nn, optim, testing, utils
+    from . import (
+        config,
+        data,
+        datasets,
+        io,
+        metrics,
+        model_selection,
+        nn,
+        optim,
+        testing,
+        train,
+        utils,
+    )
     from .io import load, load_file, save, save_file
 
 __all__ = [
-    "Generator", "autograd", "bernoulli", "config", "data", "default_generator", "enable_grad",
-    "get_rng_state", "inference_mode", "initial_seed", "io", "load", "load_file", "manual_seed",
-    "multinomial", "nn", "no_grad", "normal", "optim", "poisson", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "random", "randperm", "save", "save_file", "seed",
-    "set_grad_enabled", "set_printoptions", "set_rng_state", "testing", "utils",
+    "Generator", "autograd", "bernoulli", "config", "data", "datasets", "default_generator",
+    "enable_grad", "get_rng_state", "inference_mode", "initial_seed", "io", "load", "load_file",
+    "manual_seed", "metrics", "model_selection", "multinomial", "nn", "no_grad", "normal", "optim",
+    "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "random",
+    "randperm", "save", "save_file", "seed", "set_grad_enabled", "set_printoptions",
+    "set_rng_state", "testing", "train", "utils",
 ]  # fmt: skip
 __all__ += _core.__all__
 __all__ += _dtypes.__all__
 __all__ += _facts.__all__
 __all__ += _functions.__all__
+__all__ += _limits.__all__
 __all__ += _placing.__all__
 __all__ += _products.__all__
 __all__ += _replacing.__all__
@@ -86,7 +102,10 @@ __all__ += _statistics.__all__
 __version__: str = _core._version()
 
 # Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
-_LAZY_MODULES = ("config", "data", "io", "nn", "optim", "testing", "utils")
+_LAZY_MODULES = (
+    "config", "data", "datasets", "io", "metrics", "model_selection", "nn", "optim", "testing",
+    "train", "utils",
+)  # fmt: skip
 _LAZY_NAMES = {
     "load": "io",
     "save": "io",

@@ -11,7 +11,9 @@ from ._core import Tensor
 
 
 def view_of(tensor: Tensor) -> Any:
-    """The tensor's memory as an array, for looking at only."""
+    """The tensor's memory as an array, for looking at only; a float32 copy of bfloat16."""
+    if tensor.dtype is _core.bfloat16:
+        tensor = _core.to(tensor, _core.float32)
     return _core._to_numpy(tensor.detach())
 
 

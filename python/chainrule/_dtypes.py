@@ -2,10 +2,11 @@
 
 from . import _core
 
-__all__ = ["double", "float", "int", "long", "short"]
+__all__ = ["double", "float", "half", "int", "long", "short"]
 
 short = _core.int16
 int = _core.int32
 long = _core.int64
+half = _core.float16
 float = _core.float32
 double = _core.float64

@@ -13,7 +13,7 @@ from ._core import Tensor, dtype
 __all__ = [
     "allclose", "arange", "argwhere", "as_tensor", "asarray", "atleast_1d", "broadcast_shapes",
     "broadcast_tensors", "broadcast_to", "chunk", "concat", "concatenate", "diag", "equal",
-    "eye", "finfo", "hstack", "iinfo", "is_tensor", "isclose",
+    "eye", "hstack", "is_tensor", "isclose",
     "linspace", "max", "meshgrid", "min", "movedim", "numel", "result_type", "roll",
     "split", "stack", "swapaxes", "tensor", "tensor_split", "tile", "tril", "triu",
     "unbind",
@@ -729,27 +729,3 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
     """
     result: dtype = _core._result_type(tensor1, tensor2)
     return result
-
-
-def finfo(type: Any = None) -> Any:
-    """Limits of a floating-point dtype (NumPy's ``finfo``).
-
-    Example:
-        >>> float(cr.finfo(cr.float32).eps)
-        1.1920928955078125e-07
-    """
-    import numpy as np
-
-    return np.finfo((type or _core.get_default_dtype()).name)
-
-
-def iinfo(type: Any) -> Any:
-    """Limits of an integer dtype (NumPy's ``iinfo``).
-
-    Example:
-        >>> cr.iinfo(cr.int8).max
-        127
-    """
-    import numpy as np
-
-    return np.iinfo(type.name)

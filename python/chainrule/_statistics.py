@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from . import _core, _functions
+from . import _core, _functions, _limits
 from ._arrays import dimension, in_place
 from ._core import Tensor
 
@@ -291,7 +291,7 @@ def nan_to_num(
     """
     if not input.is_floating_point():
         return input.clone()
-    largest = float(_functions.finfo(input.dtype).max)
+    largest = float(_limits.finfo(input.dtype).max)
     result = _core.where(_core.isnan(input), 0.0 if nan is None else nan, input)
     result = _core.where(input == math.inf, largest if posinf is None else posinf, result)
     return _core.where(input == -math.inf, -largest if neginf is None else neginf, result)

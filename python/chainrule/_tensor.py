@@ -205,15 +205,11 @@ class _TensorMethods:
         return _printing.tensor_repr(self)
 
     def __reduce_ex__(self: Any, protocol: Any) -> Any:
-        return (
-            _rebuild,
-            (
-                type(self),
-                self.detach().clone().numpy(),
-                self.requires_grad and self.is_leaf,
-                self.__dict__,
-            ),
-        )
+        values = self.detach().clone()
+        if self.dtype is _core.bfloat16:  # NumPy has none: as its bits
+            values = values.view(_core.uint16)
+        state = (type(self), values.numpy(), self.requires_grad and self.is_leaf, self.__dict__)
+        return _rebuild, (*state, self.dtype.name)
 
     def __copy__(self: Any) -> Tensor:
         """Another tensor on the same memory, with the same attributes."""
@@ -427,10 +423,13 @@ def _conversion(name: str, target: dtype) -> Callable[[Tensor], Tensor]:
     return convert
 
 
-def _rebuild(kind: Any, array: Any, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
-    tensor = _core._make_subclass(kind, _functions.tensor(array), requires_grad)
+def _rebuild(
+    kind: Any, array: Any, requires_grad: bool, attributes: dict[str, Any], dtype: Any
+) -> Tensor:
+    values = _functions.tensor(array).view(getattr(_core, dtype))
+    tensor: Tensor = _core._make_subclass(kind, values, requires_grad)
     tensor.__dict__.update(attributes)
-    return tensor  # type: ignore[no-any-return]
+    return tensor
 
 
 _UFUNC_OPERATORS: dict[str, Any] = {
@@ -467,7 +466,8 @@ _METHOD_MODULES = (
 )  # fmt: skip
 _CONVERSIONS = {
     "bool": _core.bool, "byte": _core.uint8, "char": _core.int8, "short": _core.int16,
-    "int": _core.int32, "long": _core.int64, "float": _core.float32, "double": _core.float64,
+    "int": _core.int32, "long": _core.int64, "half": _core.float16, "bfloat16": _core.bfloat16,
+    "float": _core.float32, "double": _core.float64,
 }  # fmt: skip
 _ALIASES = {"subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
             "absolute": "abs", "negative": "neg", "sgn": "sign", "clip": "clamp", "greater": "gt",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from . import _core, _functions
+from . import _core, _functions, _limits
 from ._core import Tensor
 from .autograd.mode import no_grad
 
@@ -511,7 +511,10 @@ def random_(
     if high is not None and low >= high:
         raise ValueError(f"random_: low must be below high (got {low} and {high})")
     if high is None:
-        high = {"float32": 2**24 + 1, "float64": 2**53 + 1, "bool": 2}.get(self.dtype.name) or min(
-            _functions.iinfo(self.dtype).max + 1, 2**63 - 1
-        )
+        if self.dtype.is_floating_point:
+            high = round(2 / _limits.finfo(self.dtype).eps) + 1
+        elif self.dtype is _core.bool:
+            high = 2
+        else:
+            high = min(_limits.iinfo(self.dtype).max + 1, 2**63 - 1)
     return self.copy_(randint(low, high, self.shape, generator=generator))

@@ -10,27 +10,39 @@ import numpy as np
 import chainrule as cr
 
 BOOLS = ("bool",)
-INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
+UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
+SIGNED = ("int8", "int16", "int32", "int64")
+INTEGERS = UNSIGNED + SIGNED
 FLOATS = ("float32", "float64")
 DTYPES = BOOLS + INTEGERS + FLOATS
 # One letter per family in `Op.dtypes`.
-FAMILIES = {"b": BOOLS, "u": ("uint8",), "i": INTEGERS[1:], "f": FLOATS}
+FAMILIES = {"b": BOOLS, "u": UNSIGNED, "i": SIGNED, "f": FLOATS}
 
-# torch.promote_types, row by row in the order of DTYPES.
+# torch.promote_types, row by row; "." marks pairs that have no common type. Torch leaves uint16,
+# uint32 and uint64 with other integers and bools open: there NumPy's rule stands, the smallest
+# integer type that holds both.
 _PROMOTION = """
-bool    uint8   int8    int16   int32   int64   float32 float64
-uint8   uint8   int16   int16   int32   int64   float32 float64
-int8    int16   int8    int16   int32   int64   float32 float64
-int16   int16   int16   int16   int32   int64   float32 float64
-int32   int32   int32   int32   int32   int64   float32 float64
-int64   int64   int64   int64   int64   int64   float32 float64
-float32 float32 float32 float32 float32 float32 float32 float64
-float64 float64 float64 float64 float64 float64 float64 float64
-"""
+         bool     uint8    uint16   uint32   uint64   int8     int16    int32    int64    float16  bfloat16 float32  float64
+bool     bool     uint8    uint16   uint32   uint64   int8     int16    int32    int64    float16  bfloat16 float32  float64
+uint8    uint8    uint8    uint16   uint32   uint64   int16    int16    int32    int64    float16  bfloat16 float32  float64
+uint16   uint16   uint16   uint16   uint32   uint64   int32    int32    int32    int64    float16  bfloat16 float32  float64
+uint32   uint32   uint32   uint32   uint32   uint64   int64    int64    int64    int64    float16  bfloat16 float32  float64
+uint64   uint64   uint64   uint64   uint64   uint64   .        .        .        .        float16  bfloat16 float32  float64
+int8     int8     int16    int32    int64    .        int8     int16    int32    int64    float16  bfloat16 float32  float64
+int16    int16    int16    int32    int64    .        int16    int16    int32    int64    float16  bfloat16 float32  float64
+int32    int32    int32    int32    int64    .        int32    int32    int32    int64    float16  bfloat16 float32  float64
+int64    int64    int64    int64    int64    .        int64    int64    int64    int64    float16  bfloat16 float32  float64
+float16  float16  float16  float16  float16  float16  float16  float16  float16  float16  float16  float32  float32  float64
+bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 float32  bfloat16 float32  float64
+float32  float32  float32  float32  float32  float32  float32  float32  float32  float32  float32  float32  float32  float64
+float64  float64  float64  float64  float64  float64  float64  float64  float64  float64  float64  float64  float64  float64
+"""  # noqa: E501
+_COLUMNS, *_ROWS = (line.split() for line in _PROMOTION.strip().splitlines())
 PROMOTION = {
-    (a, b): result
-    for a, row in zip(DTYPES, _PROMOTION.split("\n")[1:], strict=False)
-    for b, result in zip(DTYPES, row.split(), strict=True)
+    (row[0], b): result
+    for row in _ROWS
+    for b, result in zip(_COLUMNS, row[1:], strict=True)
+    if result != "."
 }
 
 
@@ -67,7 +79,7 @@ class T:
         if dtype == "bool":
             return np.asarray(rng.random(self.shape) < 0.5)
         if dtype in INTEGERS:
-            low = max(self.low, 0.0) if dtype == "uint8" else self.low
+            low = max(self.low, 0.0) if dtype in UNSIGNED else self.low
             values = rng.integers(int(np.ceil(low)), int(np.floor(self.high)) + 1, self.shape)
             for pole in self.avoid:
                 values = np.where(values == pole, values + 1, values)
@@ -194,6 +206,8 @@ class Op:
 
 
 def _apply_rule(rule: str, dtypes: tuple[str, ...]) -> str:
+    if rule == "bool":
+        return rule
     promoted = promote(*dtypes) if dtypes else "float32"
     if rule == "same":
         return dtypes[0]
@@ -202,7 +216,7 @@ def _apply_rule(rule: str, dtypes: tuple[str, ...]) -> str:
     if rule == "float":
         return promoted if promoted in FLOATS else "float32"
     if rule == "sum":
-        return promoted if promoted in FLOATS else "int64"
+        return promoted if promoted in (*FLOATS, "uint64") else "int64"
     if rule == "bool_to_int":
         return "int64" if promoted == "bool" else promoted
     return rule

@@ -77,6 +77,26 @@ def _bce_with_logits(
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
+def _ctc(
+    logp: Any, targets: Any, steps: Any, sizes: Any, blank: int = 0, reduction: str = "mean"
+) -> Any:
+    losses = []
+    for n, (count, size) in enumerate(zip(steps, sizes, strict=True)):
+        states = [blank] + [x for label in targets[n, :size] for x in (label, blank)]
+        alpha = np.full(len(states), -np.inf, logp.dtype)
+        alpha[:2] = logp[0, n, states[:2]]
+        for row in logp[1:count, n]:
+            before = np.concatenate([[-np.inf] * 2, alpha])
+            alpha = np.logaddexp(before[2:], before[1:-1])
+            for s in range(3, len(states), 2):
+                if states[s] != states[s - 2]:
+                    alpha[s] = np.logaddexp(alpha[s], before[s])
+            alpha = alpha + row[states]
+        losses.append(-np.logaddexp.reduce(alpha[-2:]))
+    scaled = np.array(losses) / (np.maximum(sizes, 1) if reduction == "mean" else 1)
+    return reduced(scaled, reduction)
+
+
 def _mse(x: Any, y: Any, reduction: str = "mean") -> Any:
     return reduced((x - y) ** 2, reduction)
 
@@ -113,6 +133,10 @@ X = T((N, C))
 PIXELS = (T((2, C, 3, 4)), T((2, 3, 4), 0, C - 1, dtype="int64"))
 WEIGHT = T((C,), 0.5, 2.0)
 PROBABILITY = T((N, C), 0.0, 1.0)
+
+
+SPOKEN = (T((7, 3, C)), np.array([[1, 2, 2], [4, 3, 0], [1, 0, 0]]))
+LENGTHS = (np.array([7, 5, 4]), np.array([3, 2, 0]))
 
 
 def _label_errors(name: str) -> tuple[Bad, ...]:
@@ -188,5 +212,24 @@ ROWS = (
         grad=(True, True, False, False, False),
         big=case(BIG, T((2571, 131), 0, 1)),
         bad=_shape_errors("binary_cross_entropy_with_logits"),
+    ),
+    _loss(
+        "ctc_loss",
+        _ctc,
+        *_reductions(*SPOKEN, *LENGTHS),
+        case(SPOKEN[0], np.array([[0, 1], [2, 2], [0, 4]]), LENGTHS[0], np.array([2, 2, 1]), 3),
+        names=("log_probs", "targets", "input_lengths", "target_lengths", "blank"),
+        grad=(True, False, False, False),
+        ulp=16,
+        big=case(
+            T((80, 64, C)),
+            T((64, 30), 1, C - 1, dtype="int64"),
+            np.full(64, 80),
+            np.full(64, 30),
+        ),
+        bad=(
+            Bad(case(*SPOKEN, np.array([8, 5, 4]), LENGTHS[1]), ValueError, r"^ctc_loss: .*8"),
+            Bad(case(*SPOKEN, *LENGTHS, 2), IndexError, r"^ctc_loss: label 2 .* blank 2"),
+        ),
     ),
 )

@@ -37,6 +37,27 @@ MODULES = [
         {"stride": (3, 1, 2), "padding": 1, "output_padding": (2, 0, 1)},
         (4, 3, 4, 2),
     ),
+    ("MaxPool3d", (3,), {"stride": 2, "padding": 1, "ceil_mode": True}, (2, 3, 5, 6, 8)),
+    ("MaxPool3d", ((2, 1, 3),), {"dilation": (2, 1, 2)}, (3, 5, 6, 8)),
+    ("AvgPool3d", (2,), {"padding": 1, "count_include_pad": False}, (2, 3, 5, 6, 8)),
+    (
+        "AvgPool3d",
+        ((2, 3, 1),),
+        {"stride": 2, "ceil_mode": True, "divisor_override": 3},
+        (3, 5, 6, 8),
+    ),
+    ("AdaptiveAvgPool3d", ((2, None, 3),), {}, (2, 3, 5, 6, 8)),
+    ("AdaptiveMaxPool3d", (3,), {}, (2, 3, 5, 6, 8)),
+    ("LPPool1d", (2, 3), {"stride": 2}, (2, 3, 10)),
+    ("LPPool2d", (3, (2, 3)), {"ceil_mode": True}, (2, 3, 6, 8)),
+    ("LPPool3d", (1, 2), {}, (2, 3, 5, 6, 8)),
+    ("BatchNorm3d", (3,), {}, (4, 3, 2, 3, 4)),
+    ("InstanceNorm3d", (3,), {"affine": True, "track_running_stats": True}, (4, 3, 2, 3, 4)),
+    ("ConstantPad3d", ((1, 2, 0, -1, 1, 1), 2.5), {}, (2, 3, 4, 5, 6)),
+    ("ZeroPad3d", (1,), {}, (3, 4, 5, 6)),
+    ("ReflectionPad3d", ((1, 2, 3, 0, 1, 1),), {}, (2, 3, 4, 5, 6)),
+    ("ReplicationPad3d", ((1, 2, 3, 0, 1, 1),), {}, (3, 4, 5, 6)),
+    ("CircularPad3d", ((1, 2, 3, 0, 1, 1),), {}, (2, 3, 4, 5, 6)),
 ]
 
 
@@ -79,3 +100,21 @@ def test_transposed_output_size_agrees(size):
         array = np.concatenate([array, array[..., :1]], -1)
     out, expected = ours(cr.tensor(array), size), theirs(torch.tensor(array), size)
     np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_maxima_and_back_agree(rank):
+    array = np.random.default_rng(0).standard_normal((2, 3, 7, 9, 5)[: 2 + rank])
+    for args in ((2,), (3, 2, 1), (3, 1, 1)):
+        results = []
+        for lib, net in ((cr, nn), (torch, torch.nn)):
+            pool = getattr(net, f"MaxPool{rank}d")(*args, return_indices=True)
+            unpool = getattr(net, f"MaxUnpool{rank}d")(*args)
+            x = lib.tensor(array)
+            out, at = pool(x)
+            results.append((at, unpool(out, at, output_size=x.shape), repr(unpool)))
+        for mine, other in zip(*results, strict=True):
+            if isinstance(mine, str):
+                assert mine == other
+            else:
+                np.testing.assert_array_equal(mine.numpy(), other.numpy())

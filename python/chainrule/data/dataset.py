@@ -5,13 +5,22 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import chainrule as cr
 from chainrule import Tensor
 
-__all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "random_split"]
+__all__ = [
+    "ChainDataset",
+    "ConcatDataset",
+    "Dataset",
+    "IterableDataset",
+    "StackDataset",
+    "Subset",
+    "TensorDataset",
+    "random_split",
+]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -41,6 +50,51 @@ class Dataset(Generic[T_co]):
 
     def __add__(self, other: Dataset[T_co]) -> ConcatDataset[T_co]:
         return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset[T_co]):
+    """Base class of datasets that are read in order, such as a stream of lines.
+
+    A subclass defines ``__iter__`` (called for each epoch), and ``__len__`` if the number is known.
+    Every worker of a DataLoader goes through an iterator of its own; split the work with
+    :func:`get_worker_info`, or each sample comes once per worker.
+
+    Example:
+        >>> from chainrule.data import DataLoader, IterableDataset
+        >>> class Count(IterableDataset):
+        ...     def __iter__(self):
+        ...         return iter(range(3))
+        >>> [batch.tolist() for batch in DataLoader(Count(), batch_size=2)]
+        [[0, 1], [2]]
+    """
+
+    def __iter__(self) -> Iterator[T_co]:
+        raise NotImplementedError(f"{type(self).__name__}: __iter__ is not defined")
+
+    def __add__(self, other: Dataset[T_co]) -> ChainDataset[T_co]:  # type: ignore[override]
+        return ChainDataset([self, other])
+
+
+class ChainDataset(IterableDataset[T_co]):
+    """Iterable datasets one after the other; ``a + b`` makes one.
+
+    Args:
+        datasets: the datasets, which may themselves be made while iterating.
+
+    Example:
+        >>> from chainrule.data import ChainDataset
+        >>> list(ChainDataset(["ab", "c"]))
+        ['a', 'b', 'c']
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[T_co]:
+        return itertools.chain.from_iterable(self.datasets)
+
+    def __len__(self) -> int:
+        return sum(len(dataset) for dataset in self.datasets)
 
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
@@ -82,6 +136,67 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     def __len__(self) -> int:
         return int(self.tensors[0].shape[0])
+
+
+class StackDataset(Dataset[Any]):
+    """Datasets side by side: a sample is a tuple, or a dict, of their samples.
+
+    Args:
+        *args: datasets of one length, for tuples.
+        **kwargs: datasets of one length, for dicts.
+
+    Raises:
+        ValueError: no dataset is given, both kinds are, or the lengths differ.
+
+    Example:
+        >>> from chainrule.data import StackDataset
+        >>> StackDataset("ab", [1, 2])[1], StackDataset(letter="ab", number=[1, 2])[0]
+        (('b', 2), {'letter': 'a', 'number': 1})
+    """
+
+    datasets: tuple[Any, ...] | dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ValueError(
+                f"StackDataset: expected datasets by position or by name (got {len(args)} and "
+                f"{len(kwargs)})"
+            )
+        lengths = [len(dataset) for dataset in (*args, *kwargs.values())]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"StackDataset: the datasets differ in length (got {lengths})")
+        self.datasets = args or kwargs
+        self._length = lengths[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        """Return the samples at several indices, by each dataset's quickest way."""
+        if isinstance(self.datasets, dict):
+            columns = [_samples_at(dataset, indices) for dataset in self.datasets.values()]
+            return [
+                dict(zip(self.datasets, row, strict=True)) for row in zip(*columns, strict=True)
+            ]
+        columns = [_samples_at(dataset, indices) for dataset in self.datasets]
+        return list(zip(*columns, strict=True))
+
+    def __len__(self) -> int:
+        return self._length
+
+
+def _samples_at(dataset: Any, indices: list[int]) -> list[Any]:
+    """Return several samples by the dataset's quickest way."""
+    fetch = getattr(dataset, "__getitems__", None)
+    samples = [dataset[index] for index in indices] if fetch is None else fetch(indices)
+    if len(samples) != len(indices):
+        raise ValueError(
+            f"{type(dataset).__name__}.__getitems__ returned {len(samples)} samples for "
+            f"{len(indices)} indices"
+        )
+    return list(samples)
 
 
 class ConcatDataset(Dataset[T_co]):
@@ -150,12 +265,7 @@ class Subset(Dataset[T_co]):
 
     def __getitems__(self, indices: list[int]) -> list[T_co]:
         """Return the samples at several indices, by the whole dataset's quickest way."""
-        chosen = [self.indices[index] for index in indices]
-        fetch = getattr(self.dataset, "__getitems__", None)
-        if fetch is not None:
-            samples: list[T_co] = fetch(chosen)
-            return samples
-        return [self.dataset[index] for index in chosen]
+        return _samples_at(self.dataset, [self.indices[index] for index in indices])
 
     @property
     def get_batch(self) -> Any:

@@ -660,6 +660,9 @@ class PReLU(Module[[Tensor], Tensor]):
         with cr.no_grad():
             self.weight.fill_(self.init)
 
+    def _width(self) -> tuple[str, int]:
+        return "num_parameters", 1
+
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         return F.prelu(input, self.weight)

@@ -12,7 +12,14 @@ from .. import init
 from ..parameter import Parameter
 from .module import Module
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "InstanceNorm1d", "InstanceNorm2d"]
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+]
 
 
 class _ChannelNorm(Module[[Tensor], Tensor]):
@@ -105,6 +112,9 @@ class _BatchNorm(_ChannelNorm):
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
         )
+
+    def _width(self) -> tuple[str, int]:
+        return "num_features", 1
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize ``input``; in training, also follow its statistics."""
@@ -206,6 +216,38 @@ class BatchNorm2d(_BatchNorm):
     _layout = "(N, C, H, W)"
 
 
+class BatchNorm3d(_BatchNorm):
+    r"""Normalize each channel by its mean and variance over the batch and the volume.
+
+    As :class:`BatchNorm1d`, for volumes.
+
+    Args:
+        num_features: C.
+        eps: added to the variance.
+        momentum: weight of a new batch in the running statistics; None averages all batches.
+        affine: whether to learn weight and bias.
+        track_running_stats: whether to keep running statistics.
+        device: ``"cpu"`` or None.
+        dtype: floating dtype of parameters and statistics; None for the default dtype.
+        bias: whether an affine layer has a bias.
+
+    Shape:
+        input ``(N, C, D, H, W)``, output the same.
+
+    Raises:
+        ValueError: the input has another rank or number of channels, or one value per channel in
+            training.
+
+    Example:
+        >>> layer = cr.nn.BatchNorm3d(3)
+        >>> layer(cr.randn(4, 3, 2, 8, 8)).shape
+        (4, 3, 2, 8, 8)
+    """
+
+    _ranks = (5,)
+    _layout = "(N, C, D, H, W)"
+
+
 class _InstanceNorm(_ChannelNorm):
     def __init__(
         self,
@@ -222,6 +264,9 @@ class _InstanceNorm(_ChannelNorm):
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
         )
+
+    def _width(self) -> tuple[str, int]:
+        return "num_features", 1 - max(self._ranks)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize ``input``; in training, also follow its statistics."""
@@ -300,3 +345,31 @@ class InstanceNorm2d(_InstanceNorm):
 
     _ranks = (3, 4)
     _layout = "(C, H, W) or (N, C, H, W)"
+
+
+class InstanceNorm3d(_InstanceNorm):
+    r"""Normalize each channel of each volume by its own mean and variance.
+
+    Args:
+        num_features: C.
+        eps: added to the variance.
+        momentum: weight of a new batch in the running statistics.
+        affine: whether to learn weight and bias.
+        track_running_stats: whether to keep running statistics and use them in evaluation.
+        device: ``"cpu"`` or None.
+        dtype: floating dtype of parameters and statistics; None for the default dtype.
+        bias: whether an affine layer has a bias.
+
+    Shape:
+        input ``(N, C, D, H, W)`` or ``(C, D, H, W)``, output the same.
+
+    Raises:
+        ValueError: the input has another rank or number of channels, or planes of one value.
+
+    Example:
+        >>> cr.nn.InstanceNorm3d(3)(cr.randn(4, 3, 2, 8, 8)).shape
+        (4, 3, 2, 8, 8)
+    """
+
+    _ranks = (4, 5)
+    _layout = "(C, D, H, W) or (N, C, D, H, W)"

@@ -108,6 +108,9 @@ class _Convolution(Module[..., Tensor]):
             self.register_parameter("bias", None)
         self.reset_parameters()
 
+    def _width(self) -> tuple[str, int]:
+        return "in_channels", -1 - self._rank
+
     def reset_parameters(self) -> None:
         """Draw weight and bias afresh from their initial distributions."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # the bound is 1 / sqrt(fan_in)

@@ -17,7 +17,7 @@ class Hooks:
 
     def __init__(self) -> None:
         self.forward_pre: dict[int, tuple[Callable[..., Any], bool]] = {}
-        self.forward: dict[int, tuple[Callable[..., Any], bool]] = {}
+        self.forward: dict[int, tuple[Callable[..., Any], bool, bool]] = {}
         self.backward_pre: dict[int, Callable[..., Any]] = {}
         self.backward: dict[int, Callable[..., Any]] = {}
         self.state_dict_pre: dict[int, Callable[..., Any]] = {}
@@ -47,12 +47,23 @@ def call_with_hooks(
         )
         args = backward.watch_inputs(args)
 
-    output = module.forward(*args, **kwargs)
+    def run(hook: Callable[..., Any], with_kwargs: bool) -> Any:
+        return hook(module, args, kwargs, output) if with_kwargs else hook(module, args, output)
 
-    for hook, with_kwargs in list(hooks.forward.values()):
-        result = hook(module, args, kwargs, output) if with_kwargs else hook(module, args, output)
-        if result is not None:
-            output = result
+    output: Any = None
+    pending = list(hooks.forward.values())
+    try:
+        output = module.forward(*args, **kwargs)
+        while pending:
+            hook, with_kwargs, _ = pending.pop(0)
+            result = run(hook, with_kwargs)
+            if result is not None:
+                output = result
+    except BaseException:
+        for hook, with_kwargs, always_call in pending:
+            if always_call:
+                run(hook, with_kwargs)
+        raise
     return output if backward is None else backward.watch_outputs(output)
 
 

@@ -91,6 +91,9 @@ class Linear(Module[[Tensor], Tensor]):
             bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
+    def _width(self) -> tuple[str, int]:
+        return "in_features", -1
+
     def forward(self, input: Tensor) -> Tensor:
         """Return ``input @ weight.T + bias``."""
         return F.linear(input, self.weight, self.bias)
@@ -162,6 +165,9 @@ class Bilinear(Module[[Tensor, Tensor], Tensor]):
         init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)
+
+    def _width(self) -> tuple[str, int]:
+        return "in1_features", -1
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         """Return ``input1 @ weight @ input2 + bias``."""

@@ -12,6 +12,7 @@ from .module import Module
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CrossEntropyLoss",
     "DiceLoss",
     "FocalLoss",
@@ -26,6 +27,8 @@ __all__ = [
     "QuantileLoss",
     "SmoothL1Loss",
 ]
+
+Lengths = Tensor | Sequence[int]
 
 
 class _Loss(Module[[Tensor, Tensor], Tensor]):
@@ -521,3 +524,52 @@ class DiceLoss(_Loss):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""
         return F.dice_loss(input, target, self.smooth, reduction=self.reduction)
+
+
+class CTCLoss(Module[[Tensor, Tensor, Lengths, Lengths], Tensor]):
+    """Minus the log-probability of label sequences, whatever their alignment with the input.
+
+    Connectionist temporal classification (Graves et al., 2006): speech to text and the like.
+
+    Args:
+        blank: the class that stands between labels.
+        reduction: ``"mean"`` (each sample divided by its number of labels before), ``"sum"`` or
+            ``"none"``.
+        zero_infinity: let samples whose probability is 0 count nothing.
+
+    Shape:
+        log_probs ``(T, N, C)`` or ``(T, C)``; targets ``(N, S)`` or all labels one after another;
+        input_lengths and target_lengths ``(N,)``.
+
+    Raises:
+        ValueError: shapes or lengths that do not belong together, or a target that is longer
+            than its input (without ``zero_infinity``).
+        IndexError: a label is the blank, or no class.
+
+    Example:
+        >>> steps = cr.nn.LogSoftmax(2)(cr.zeros(4, 1, 3))
+        >>> cr.nn.CTCLoss()(steps, cr.tensor([[1, 2]]), [4], [2])
+        tensor(0.8432)
+    """
+
+    def __init__(
+        self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False
+    ) -> None:
+        super().__init__()
+        self.reduction = reduction
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(
+        self, log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths
+    ) -> Tensor:
+        """Return the loss."""
+        return F.ctc_loss(
+            log_probs,
+            targets,
+            input_lengths,
+            target_lengths,
+            self.blank,
+            self.reduction,
+            self.zero_infinity,
+        )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import chainrule as cr
 from chainrule import Tensor
@@ -12,6 +11,7 @@ from chainrule._tensor import RemovableHandle, add_hook
 
 from ..parameter import Parameter
 from .hooks import Hooks, call_with_hooks
+from .state import IncompatibleKeys, load_state, save_own, save_state
 from .text import LOCATED, indent, layout, locate, nearest
 
 if TYPE_CHECKING:
@@ -27,21 +27,6 @@ else:
     R = TypeVar("R")
 
 __all__ = ["Module"]
-
-
-class IncompatibleKeys(NamedTuple):
-    """What ``load_state_dict(strict=False)`` did not use: ``missing_keys``, ``unexpected_keys``."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return (
-            f"IncompatibleKeys(missing_keys={self.missing_keys}, "
-            f"unexpected_keys={self.unexpected_keys})"
-        )
 
 
 class Module(Generic[P, R]):
@@ -73,6 +58,9 @@ class Module(Generic[P, R]):
         >>> [name for name, _ in net.named_parameters()]
         ['fc1.weight', 'fc1.bias', 'fc2.weight', 'fc2.bias']
     """
+
+    # Written into state dicts, for hooks that read those of older versions.
+    _version: ClassVar[int] = 1
 
     training: bool
     # The three tables say what is registered and in which order. Every entry stands in the
@@ -108,13 +96,17 @@ class Module(Generic[P, R]):
             output: R = call_with_hooks(self, self._hooks, args, kwargs)
             return output
         except LOCATED as error:
-            locate(error, self)
+            locate(error, self, args)
             raise
+
+    def _width(self) -> tuple[str, int] | None:
+        """Return the constructor's argument an input must fit, and the dimension it counts."""
+        return None
 
     # ---------------------------------------------------------------- registration
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, (Parameter, Module)):
+        if isinstance(value, (Parameter, Module)) and not _has_setter(self, name):
             if "_parameters" not in self.__dict__:
                 raise AttributeError(
                     f"{type(self).__name__}: {name!r} is assigned before Module.__init__() ran; "
@@ -340,6 +332,33 @@ class Module(Generic[P, R]):
             module = child
         return module
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a path, in place of the one there.
+
+        Args:
+            target: the path, such as ``"encoder.layers.2"``.
+            module: the new module.
+            strict: whether there must be one already; else its parents must exist.
+
+        Raises:
+            ValueError: the path is empty, or ``module`` is no Module.
+            AttributeError: there is no module at the path (``strict``) or at its parent's.
+
+        Example:
+            >>> net = cr.nn.Sequential(cr.nn.Linear(2, 3), cr.nn.ReLU())
+            >>> net.set_submodule("1", cr.nn.Tanh())
+            >>> net[1]
+            Tanh()
+        """
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError("set_submodule: the path is empty; expected such as 'layers.2'")
+        if not isinstance(module, Module):
+            raise ValueError(f"set_submodule: expected a Module (got {type(module).__name__})")
+        if strict:
+            self.get_submodule(target)
+        setattr(self.get_submodule(path), name, module)
+
     def _get_member(self, table: str, target: str, noun: str) -> Any:
         path, _, name = target.rpartition(".")
         member = self.get_submodule(path).__dict__[table].get(name)
@@ -370,15 +389,6 @@ class Module(Generic[P, R]):
 
     # ---------------------------------------------------------------- state
 
-    def _state(self, prefix: str) -> Iterator[tuple[str, Module, str, Tensor]]:
-        """Yield (key, owner, name, tensor) of this module's own parameters and buffers."""
-        for name, parameter in self._parameters.items():
-            if parameter is not None:
-                yield prefix + name, self, name, parameter
-        for name, buffer in self._buffers.items():
-            if buffer is not None and name not in self._non_persistent:
-                yield prefix + name, self, name, buffer
-
     def state_dict(
         self,
         *,
@@ -400,20 +410,34 @@ class Module(Generic[P, R]):
             >>> list(cr.nn.Sequential(cr.nn.Linear(2, 3)).state_dict())
             ['0.weight', '0.bias']
         """
-        destination = OrderedDict() if destination is None else destination
-        hooks = self._hooks
-        for hook in list(hooks.state_dict_pre.values()) if hooks else ():
-            hook(self, prefix, keep_vars)
-        for key, _, _, tensor in self._state(prefix):
-            destination[key] = tensor if keep_vars else tensor.detach()
-        for name, module in self._modules.items():
-            if module is not None:
-                module.state_dict(
-                    destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
-                )
-        for hook in list(hooks.state_dict.values()) if hooks else ():
-            hook(self, destination, prefix, {})
-        return destination
+        return save_state(self, destination, prefix, keep_vars)
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        """Put this module's own parameters and buffers into a state dict; subclasses may add."""
+        save_own(self, destination, prefix, keep_vars)
+
+    def get_extra_state(self) -> Any:
+        """Return what else belongs to the module's state; subclasses define it.
+
+        It is saved under the key ``_extra_state`` and handed to :meth:`set_extra_state`.
+
+        Raises:
+            NotImplementedError: the subclass has no extra state.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: get_extra_state is not defined")
+
+    def set_extra_state(self, state: Any) -> None:
+        """Take the extra state that :meth:`get_extra_state` of another instance returned.
+
+        Args:
+            state: what it returned.
+
+        Raises:
+            NotImplementedError: the subclass has no extra state.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: set_extra_state is not defined")
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -439,75 +463,7 @@ class Module(Generic[P, R]):
             >>> a.load_state_dict(b.state_dict())
             <All keys matched successfully>
         """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(
-                f"load_state_dict: state_dict is a {type(state_dict).__name__}; "
-                "expected a dict of tensors"
-            )
-        given = OrderedDict(state_dict)
-        self._run_load_pre_hooks(given, strict)
-
-        own: dict[str, tuple[Module, str, Tensor]] = {}
-        for path, module in self.named_modules(remove_duplicate=False):
-            prefix = f"{path}." if path else ""
-            own.update((key, (m, name, t)) for key, m, name, t in module._state(prefix))
-        missing = [key for key in own if key not in given]
-        unexpected = [key for key in given if key not in own]
-
-        problems = []
-        if strict:
-            problems += [f"missing key {key!r}{nearest(key, unexpected)}" for key in missing]
-            problems += [
-                f"unexpected key {key!r}{nearest(key, missing or own)}" for key in unexpected
-            ]
-        values = {}
-        for key, (_, _, tensor) in own.items():
-            if key not in given:
-                continue
-            try:
-                value = values[key] = cr.as_tensor(given[key])
-            except (TypeError, ValueError) as error:
-                raise TypeError(
-                    f"load_state_dict: the value of {key!r} is a {type(given[key]).__name__}; "
-                    "expected a tensor"
-                ) from error
-            if tuple(value.shape) != tuple(tensor.shape):
-                problems.append(
-                    f"{key!r} has shape {tuple(value.shape)} in the state dict "
-                    f"and {tuple(tensor.shape)} in the module"
-                )
-        if problems:
-            raise RuntimeError(
-                f"load_state_dict: the state dict does not fit {type(self).__name__}:\n  "
-                + "\n  ".join(problems)
-            )
-
-        with cr.no_grad():
-            for key, value in values.items():
-                module, name, tensor = own[key]
-                if not assign:
-                    tensor.copy_(value)
-                elif name in module._parameters:
-                    setattr(module, name, Parameter(value.detach(), tensor.requires_grad))
-                else:
-                    setattr(module, name, value)
-
-        result = IncompatibleKeys(missing, unexpected)
-        for module in self.modules():
-            for hook in list(module._hooks.load_post.values()) if module._hooks else ():
-                hook(module, result)
-        return result
-
-    def _run_load_pre_hooks(self, given: dict[str, Any], strict: bool) -> None:
-        for path, module in self.named_modules():
-            if module._hooks is None:
-                continue
-            prefix = f"{path}." if path else ""
-            errors: list[str] = []
-            for hook in list(module._hooks.load_pre.values()):
-                hook(module, given, prefix, {}, strict, [], [], errors)
-            if errors:
-                raise RuntimeError("load_state_dict: " + "; ".join(errors))
+        return load_state(self, state_dict, strict, assign)
 
     # ---------------------------------------------------------------- modes and conversion
 
@@ -578,16 +534,16 @@ class Module(Generic[P, R]):
         fn(self)
         return self
 
-    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Replace every parameter's and buffer's data by ``fn`` of it; Parameters keep identity."""
-        for parameter in self.parameters():
+        for parameter in self.parameters(recurse):
             grad, before = parameter.grad, parameter.data
             data = fn(before)
             if data is not before:
                 parameter.grad = None
                 parameter.data = data
                 parameter.grad = None if grad is None else fn(grad)
-        for module in self.modules():
+        for module in self.modules() if recurse else (self,):
             for name, buffer in module._buffers.items():
                 if buffer is not None:
                     setattr(module, name, fn(buffer))
@@ -625,6 +581,45 @@ class Module(Generic[P, R]):
                 "expected chainrule.float32 or chainrule.float64"
             )
         return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
+
+    def type(self, dst_type: cr.dtype) -> Self:
+        """Convert all parameters and buffers, integers too.
+
+        Args:
+            dst_type: the dtype.
+
+        Returns:
+            The module itself, changed in place.
+        """
+        return self._apply(lambda t: t.to(dst_type))
+
+    def to_empty(self, *, device: Any = None, recurse: bool = True) -> Self:
+        """Give all parameters and buffers new memory, without values.
+
+        Args:
+            device: ``"cpu"`` or None.
+            recurse: include submodules.
+
+        Returns:
+            The module itself.
+        """
+        return self._apply(lambda t: cr.empty_like(t, device=device), recurse)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: ported scripts call it, and modules run as fast without.
+
+        Args:
+            *args: ignored.
+            **kwargs: ignored.
+        """
+
+    def half(self) -> Self:
+        """Convert floating parameters and buffers to float16, in place."""
+        return self.to(cr.float16)
+
+    def bfloat16(self) -> Self:
+        """Convert floating parameters and buffers to bfloat16, in place."""
+        return self.to(cr.bfloat16)
 
     def float(self) -> Self:
         """Convert floating parameters and buffers to float32, in place."""
@@ -674,7 +669,12 @@ class Module(Generic[P, R]):
         return add_hook(self._own_hooks().forward_pre, (hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
     ) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after ``forward``; it may return a new output.
 
@@ -682,6 +682,7 @@ class Module(Generic[P, R]):
             hook: returns None or the new output.
             prepend: run it before the hooks already there.
             with_kwargs: call ``hook(module, args, kwargs, output)``.
+            always_call: call it also when the module raises, with the output None.
 
         Returns:
             A handle; ``handle.remove()`` takes the hook away.
@@ -694,7 +695,7 @@ class Module(Generic[P, R]):
             >>> shapes
             [(4, 3)]
         """
-        return add_hook(self._own_hooks().forward, (hook, with_kwargs), prepend)
+        return add_hook(self._own_hooks().forward, (hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -762,6 +763,11 @@ class Module(Generic[P, R]):
         extra = self.extra_repr()
         children = [f"({name}): {indent(repr(module))}" for name, module in self._modules.items()]
         return layout(self._get_name(), extra, children)
+
+
+def _has_setter(module: Module, name: str) -> bool:
+    """Tell whether a property of the class takes the attribute (a parametrization does)."""
+    return isinstance(getattr(type(module), name, None), property)
 
 
 _TABLES: tuple[tuple[str, type, str], ...] = (

@@ -81,6 +81,9 @@ class LayerNorm(_Affine):
             self._make(name, wanted, self.normalized_shape, device=device, dtype=dtype)
         self.reset_parameters()
 
+    def _width(self) -> tuple[str, int]:
+        return "normalized_shape", -1
+
     def forward(self, input: Tensor) -> Tensor:
         """Normalize ``input``."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -133,6 +136,9 @@ class RMSNorm(_Affine):
         self.elementwise_affine = elementwise_affine
         self._make("weight", elementwise_affine, self.normalized_shape, device=device, dtype=dtype)
         self.reset_parameters()
+
+    def _width(self) -> tuple[str, int]:
+        return "normalized_shape", -1
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize ``input``."""
@@ -197,6 +203,9 @@ class GroupNorm(_Affine):
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
             self._make(name, wanted, (num_channels,), device=device, dtype=dtype)
         self.reset_parameters()
+
+    def _width(self) -> tuple[str, int]:
+        return "num_channels", 1
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize ``input``."""

@@ -13,14 +13,19 @@ from .module import Module
 __all__ = [
     "CircularPad1d",
     "CircularPad2d",
+    "CircularPad3d",
     "ConstantPad1d",
     "ConstantPad2d",
+    "ConstantPad3d",
     "ReflectionPad1d",
     "ReflectionPad2d",
+    "ReflectionPad3d",
     "ReplicationPad1d",
     "ReplicationPad2d",
+    "ReplicationPad3d",
     "ZeroPad1d",
     "ZeroPad2d",
+    "ZeroPad3d",
 ]
 
 
@@ -116,6 +121,29 @@ class ConstantPad2d(_ConstantPad):
     _rank = 2
 
 
+class ConstantPad3d(_ConstantPad):
+    """Add a constant at all sides.
+
+    Args:
+        padding: an int for all sides, or ``(left, right, top, bottom, front, back)``; negative
+            numbers crop.
+        value: the constant.
+
+    Shape:
+        input ``(N, C, D, H, W)`` or ``(C, D, H, W)``, output
+        ``(N, C, front + D + back, top + H + bottom, left + W + right)``.
+
+    Raises:
+        ValueError: a size becomes negative, or another number of ints.
+
+    Example:
+        >>> cr.nn.ConstantPad3d(1, 9.0)(cr.zeros(1, 2, 3, 4)).shape
+        (1, 4, 5, 6)
+    """
+
+    _rank = 3
+
+
 class ZeroPad1d(_ZeroPad):
     """Add zeros at both ends.
 
@@ -157,6 +185,28 @@ class ZeroPad2d(_ZeroPad):
     """
 
     _rank = 2
+
+
+class ZeroPad3d(_ZeroPad):
+    """Add zeros at all sides.
+
+    Args:
+        padding: an int for all sides, or ``(left, right, top, bottom, front, back)``; negative
+            numbers crop.
+
+    Shape:
+        input ``(N, C, D, H, W)`` or ``(C, D, H, W)``, output
+        ``(N, C, front + D + back, top + H + bottom, left + W + right)``.
+
+    Raises:
+        ValueError: a size becomes negative, or another number of ints.
+
+    Example:
+        >>> cr.nn.ZeroPad3d(1)(cr.zeros(1, 2, 3, 4)).shape
+        (1, 4, 5, 6)
+    """
+
+    _rank = 3
 
 
 class ReflectionPad1d(_Pad):
@@ -201,6 +251,29 @@ class ReflectionPad2d(_Pad):
     """
 
     _rank = 2
+    _mode = "reflect"
+
+
+class ReflectionPad3d(_Pad):
+    """Continue the input at all sides by its mirror image, the border not repeated.
+
+    Args:
+        padding: an int for all sides, or ``(left, right, top, bottom, front, back)``; less
+            than the input's size.
+
+    Shape:
+        input ``(N, C, D, H, W)`` or ``(C, D, H, W)``, output
+        ``(N, C, front + D + back, top + H + bottom, left + W + right)``.
+
+    Raises:
+        ValueError: more is added than the mirror image holds, or another number of ints.
+
+    Example:
+        >>> cr.nn.ReflectionPad3d(1)(cr.zeros(1, 2, 3, 4)).shape
+        (1, 4, 5, 6)
+    """
+
+    _rank = 3
     _mode = "reflect"
 
 
@@ -249,6 +322,29 @@ class ReplicationPad2d(_Pad):
     _mode = "replicate"
 
 
+class ReplicationPad3d(_Pad):
+    """Continue the input at all sides by its outermost elements.
+
+    Args:
+        padding: an int for all sides, or ``(left, right, top, bottom, front, back)``; not
+            negative.
+
+    Shape:
+        input ``(N, C, D, H, W)`` or ``(C, D, H, W)``, output
+        ``(N, C, front + D + back, top + H + bottom, left + W + right)``.
+
+    Raises:
+        ValueError: a padding is negative, or another number of ints.
+
+    Example:
+        >>> cr.nn.ReplicationPad3d(1)(cr.zeros(1, 2, 3, 4)).shape
+        (1, 4, 5, 6)
+    """
+
+    _rank = 3
+    _mode = "replicate"
+
+
 class CircularPad1d(_Pad):
     """Continue the input at both ends as if it were periodic.
 
@@ -291,4 +387,27 @@ class CircularPad2d(_Pad):
     """
 
     _rank = 2
+    _mode = "circular"
+
+
+class CircularPad3d(_Pad):
+    """Continue the input at all sides as if it were periodic.
+
+    Args:
+        padding: an int for all sides, or ``(left, right, top, bottom, front, back)``; at
+            most the input's size.
+
+    Shape:
+        input ``(N, C, D, H, W)`` or ``(C, D, H, W)``, output
+        ``(N, C, front + D + back, top + H + bottom, left + W + right)``.
+
+    Raises:
+        ValueError: more is added than the input holds, or another number of ints.
+
+    Example:
+        >>> cr.nn.CircularPad3d(1)(cr.zeros(1, 2, 3, 4)).shape
+        (1, 4, 5, 6)
+    """
+
+    _rank = 3
     _mode = "circular"

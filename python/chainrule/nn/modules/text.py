@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from chainrule import Tensor
 
 if TYPE_CHECKING:
     from .module import Module
@@ -33,7 +35,25 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     return f" (the nearest is {close[0]!r})" if close else ""
 
 
-def locate(error: BaseException, module: Module) -> None:
+def _what_would_fit(module: Module, args: tuple[Any, ...]) -> str:
+    """Name the constructor's argument that would have made the input fit; "" if it does."""
+    width = module._width()
+    if width is None or not args or not isinstance(args[0], Tensor):
+        return ""
+    name, dim = width
+    now, shape = getattr(module, name), tuple(args[0].shape)
+    if isinstance(now, tuple):
+        needed: Any = shape[-len(now) :]
+    elif -len(shape) <= dim < len(shape):
+        needed = shape[dim]
+    else:
+        return ""
+    if needed == now:
+        return ""
+    return f"; {name}={needed} would fit this input (it is {now})"
+
+
+def locate(error: BaseException, module: Module, args: tuple[Any, ...]) -> None:
     """Put the path of the module an error rose from before its message.
 
     Called by every Module the error passes on its way up, so that only the exception path pays:
@@ -43,7 +63,8 @@ def locate(error: BaseException, module: Module) -> None:
         return
     trail = getattr(error, "_chainrule_trail", None)
     if trail is None:
-        name, message, path = type(module).__name__, error.args[0], ""
+        name, path = type(module).__name__, ""
+        message = error.args[0] + _what_would_fit(module, args)
     else:
         name, message, path, child = trail
         if child is module:

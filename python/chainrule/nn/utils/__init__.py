@@ -1,5 +1,6 @@
-"""Helpers over parameters: gradient clipping, and parameters as one vector."""
+"""Gradient clipping, parameters as one vector, and sequences of different lengths."""
 
+from . import rnn
 from .clip_grad import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -14,5 +15,6 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "rnn",
     "vector_to_parameters",
 ]
