@@ -1,5 +1,6 @@
 """Datasets, samplers and the DataLoader, under torch.utils.data's names."""
 
+from . import transforms
 from ._workers import WorkerInfo, get_worker_info
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader
@@ -21,6 +22,7 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from .sequences import Vocabulary, WindowDataset
 
 __all__ = [
     "BatchSampler",
@@ -36,10 +38,13 @@ __all__ = [
     "Subset",
     "SubsetRandomSampler",
     "TensorDataset",
+    "Vocabulary",
     "WeightedRandomSampler",
+    "WindowDataset",
     "WorkerInfo",
     "default_collate",
     "default_convert",
     "get_worker_info",
     "random_split",
+    "transforms",
 ]

@@ -1,4 +1,4 @@
-"""Gradient clipping, parametrizations, parameters as one vector, sequences of unequal lengths."""
+"""Clipping, penalties, parametrizations, parameters as one vector, sequences of unequal lengths."""
 
 from . import parametrizations, parametrize, rnn
 from .clip_grad import (
@@ -9,12 +9,16 @@ from .clip_grad import (
 )
 from .convert_parameters import parameters_to_vector, vector_to_parameters
 from .norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
+from .regularize import l1_penalty, l2_penalty, max_norm_
 
 __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
     "get_total_norm",
+    "l1_penalty",
+    "l2_penalty",
+    "max_norm_",
     "parameters_to_vector",
     "parametrizations",
     "parametrize",
