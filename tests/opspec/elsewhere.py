@@ -70,6 +70,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_adaptive_avg_pool_grad": ("test_pool.py", "_adaptive_avg_pool_grad"),
     "_attention": ("opspec/attention.py", "scaled_dot_product_attention"),
     "_attention_grad": ("test_attention.py", "test_long"),
+    # Interpolation and windows.
+    "_resample": ("test_resampling.py", "test_transposed_resampling_is_the_adjoint"),
+    "_windows": ("test_resampling.py", "test_unfold_and_fold"),
+    "_windows_grad": ("test_resampling.py", "_windows_grad"),
     # Batch, instance and group normalization; layer and RMS normalization.
     "_plane_norm": ("opspec/norm.py", "group_norm"),
     "_plane_norm_grad": ("test_norm.py", "test_gradients"),

@@ -1,4 +1,4 @@
-"""Rows of convolution over volumes, transposed convolution and resampling."""
+"""Rows of convolution over volumes, transposed convolution and windows."""
 
 import itertools
 from typing import Any
@@ -43,6 +43,13 @@ def conv_transpose(
     out = out.reshape(x.shape[0], groups * w.shape[1], *full)
     out = out[(..., *(slice(p, f - p) for p, f in zip(padding, full, strict=True)))]
     return out if bias is None else out + bias.reshape(-1, *[1] * n)
+
+
+def windows(x: Any, dim: int, size: int, step: int) -> Any:
+    dim %= x.ndim
+    starts = range(0, x.shape[dim] - size + 1, step)
+    parts = [np.take(x, range(i, i + size), axis=dim) for i in starts]
+    return np.moveaxis(np.stack(parts, dim), dim + 1, -1)
 
 
 # ---------------------------------------------------------------- rows
@@ -150,5 +157,24 @@ ROWS: tuple[Op, ...] = (
         case(T((4, 3, 4, 3)), W3, BIAS),
         big=case(T((2, 8, 6, 8, 8)), T((8, 16, 2, 3, 3)), T((16,)), 2, 1),
         bad=(Bad(case(X1, W3), ValueError, r"conv_transpose3d.*\(N, C, D, H, W\)"),),
+    ),
+    Op(
+        "unfold",
+        windows,
+        (
+            case(T((3, 7)), 1, 3, 2),
+            case(T((3, 7)), 0, 2, 1),
+            case(T((2, 5, 3)), -2, 5, 1),
+            case(T((4,)), 0, 1, 3),
+        ),
+        names=("input", "dimension", "size", "step"),
+        view=True,
+        bad=(
+            Bad(case(T((3, 7)), 1, 8, 1), ValueError, r"unfold: .* 8 .*dimension 1 .*\(3, 7\)"),
+            Bad(case(T((3, 7)), 1, 3, 0), ValueError, "unfold: .*step 0"),
+            Bad(case(T((3, 7)), 1, -1, 1), ValueError, "unfold: .*size -1"),
+            Bad(case(T((3, 7)), 2, 1, 1), IndexError, "unfold"),
+            Bad(case(T(()), 0, 1, 1), IndexError, "unfold: a 0-d tensor"),
+        ),
     ),
 )

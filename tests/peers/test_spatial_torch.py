@@ -58,6 +58,17 @@ MODULES = [
     ("ReflectionPad3d", ((1, 2, 3, 0, 1, 1),), {}, (2, 3, 4, 5, 6)),
     ("ReplicationPad3d", ((1, 2, 3, 0, 1, 1),), {}, (3, 4, 5, 6)),
     ("CircularPad3d", ((1, 2, 3, 0, 1, 1),), {}, (2, 3, 4, 5, 6)),
+    ("Unfold", ((2, 3),), {"dilation": (2, 1), "padding": 1, "stride": (1, 2)}, (2, 3, 5, 6)),
+    ("Fold", ((5, 6), 3), {"padding": (1, 0), "stride": 2}, (2, 18, 6)),
+    ("PixelShuffle", (3,), {}, (2, 18, 3, 4)),
+    ("PixelUnshuffle", (2,), {}, (3, 4, 6)),
+    ("ChannelShuffle", (3,), {}, (2, 6, 3, 4)),
+    ("Upsample", (), {"scale_factor": 1.7, "mode": "linear"}, (2, 3, 7)),
+    ("Upsample", ((9, 4),), {"mode": "bicubic", "align_corners": True}, (2, 3, 5, 7)),
+    ("Upsample", (), {"scale_factor": (2, 1.5, 0.5), "mode": "trilinear"}, (2, 3, 4, 5, 6)),
+    ("Upsample", (9,), {"mode": "nearest-exact"}, (2, 3, 5, 7)),
+    ("UpsamplingNearest2d", (), {"scale_factor": 3}, (2, 3, 4, 5)),
+    ("UpsamplingBilinear2d", ((7, 9),), {}, (2, 3, 4, 5)),
 ]
 
 
@@ -118,3 +129,50 @@ def test_maxima_and_back_agree(rank):
                 assert mine == other
             else:
                 np.testing.assert_array_equal(mine.numpy(), other.numpy())
+
+
+INTERPOLATIONS = [
+    *((mode, rank) for mode in ("nearest", "nearest-exact", "area") for rank in (1, 2, 3)),
+    *(("linear", 1), ("bilinear", 2), ("bicubic", 2), ("trilinear", 3)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("mode", "rank"), INTERPOLATIONS)
+def test_interpolation_agrees(mode, rank, dtype):
+    rng = np.random.default_rng(0)
+    smooth = mode.endswith(("linear", "cubic"))
+    for _ in range(30):
+        own, size = rng.integers(1, 12, (2, rank))
+        array = rng.standard_normal((2, 3, *own)).astype(dtype)
+        factors = [float(f) for f in np.round(rng.uniform(0.4, 2.6, rank), 2)]
+        options = {"mode": mode}
+        if smooth and rng.random() < 0.5:
+            options["align_corners"] = bool(rng.random() < 0.5)
+        if mode in ("bilinear", "bicubic") and rng.random() < 0.3:
+            options["antialias"] = True
+            own[-1], size[-1] = own[-1] + 2, size[-1] + 2  # torch repeats rows of one pixel
+            array = rng.standard_normal((2, 3, *own)).astype(dtype)
+        if rng.random() < 0.5:
+            options["size"] = [int(n) for n in size]
+        elif min(np.floor(own * factors)) < 1:
+            continue
+        else:
+            options["scale_factor"] = factors
+            if rng.random() < 0.3:
+                options["recompute_scale_factor"] = True
+        x, y = cr.tensor(array, requires_grad=True), torch.tensor(array, requires_grad=True)
+        out = nn.functional.interpolate(x, **options)
+        expected = torch.nn.functional.interpolate(y, **options)
+        near = {"rtol": 0, "atol": 3e-5 if dtype == "float32" else 1e-12}
+        np.testing.assert_allclose(
+            out.detach().numpy(), expected.detach().numpy(), err_msg=str(options), **near
+        )
+        # torch's backward takes 1 or 2 for the scale of such sizes, its forward the factor.
+        rounded = {int(m / n) for m, n in zip(out.shape[2:], own, strict=True) if m % n == 0}
+        if mode == "nearest" and rank != 2 and rounded & {1, 2}:
+            continue
+        out.square().sum().backward()
+        expected.square().sum().backward()
+        near["atol"] *= 10
+        np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), err_msg=str(options), **near)

@@ -126,7 +126,20 @@ from ._pooling import (
     max_pool3d,
     max_pool3d_with_indices,
 )
+from ._resampling import (
+    channel_shuffle,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
 from ._sparse import embedding, one_hot
+from ._unfolding import (
+    fold,
+    unfold,
+)
 from ._unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 
 __all__ = [
@@ -149,6 +162,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -170,6 +184,7 @@ __all__ = [
     "embedding",
     "feature_alpha_dropout",
     "focal_loss",
+    "fold",
     "gaussian_nll_loss",
     "gaussian_noise",
     "gelu",
@@ -185,6 +200,7 @@ __all__ = [
     "hinge_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -220,6 +236,8 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "quantile_loss",
@@ -247,6 +265,10 @@ __all__ = [
     "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
+    "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]
 
 logsigmoid = log_sigmoid
