@@ -146,6 +146,40 @@ def conv2d_grads(
     return x_grad, weight_grad.reshape(w.shape), g.sum(axis=(0, 2, 3))
 
 
+def _depth(x: Array, padding: int) -> Array:
+    return np.pad(x, ((0, 0), (0, 0), (padding, padding), (0, 0), (0, 0)))
+
+
+def conv3d(x: Array, w: Array, b: Array, padding: int = 0) -> Array:
+    """Convolution of (N, C, D, H, W) with (K, C, Q, R, S): the sum over taps in depth of `conv2d`."""
+    volume, taps = _depth(x, padding), w.shape[2]
+    zero = np.zeros_like(b)
+    planes = [
+        sum(conv2d(volume[:, :, z + q], w[:, :, q], zero, padding=padding) for q in range(taps))
+        for z in range(volume.shape[2] - taps + 1)
+    ]
+    return np.stack(planes, 2) + b[:, None, None, None]
+
+
+def conv3d_grads(x: Array, w: Array, g: Array, padding: int = 0) -> tuple[Array, Array, Array]:
+    """Gradients of `conv3d` for x, w and b, given the output's gradient g."""
+    volume = _depth(x, padding)
+    volume_grad, weight_grad = np.zeros_like(volume), np.zeros_like(w)
+    for z in range(g.shape[2]):
+        for q in range(w.shape[2]):
+            parts = conv2d_grads(volume[:, :, z + q], w[:, :, q], g[:, :, z], padding=padding)
+            volume_grad[:, :, z + q] += parts[0]
+            weight_grad[:, :, q] += parts[1]
+    depth = x.shape[2]
+    return volume_grad[:, :, padding : padding + depth], weight_grad, g.sum(axis=(0, 2, 3, 4))
+
+
+def linear_matrix(n: int, m: int) -> Array:
+    """Linear interpolation from n to m > n elements, pixels being squares: an (m, n) matrix."""
+    at = np.clip((np.arange(m) + 0.5) * n / m - 0.5, 0, n - 1)
+    return np.maximum(1 - np.abs(at[:, None] - np.arange(n)), 0)
+
+
 def max_pool2d(x: Array, kernel: int, stride: int | None = None, padding: int = 0) -> Array:
     """Largest entry of each window."""
     stride = stride or kernel

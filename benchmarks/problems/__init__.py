@@ -14,6 +14,7 @@ from benchmarks.problems import (
     pointwise,
     pool,
     reduce,
+    spatial,
     train,
 )
 
@@ -22,6 +23,7 @@ TABLES = (
     matmul,
     conv,
     pool,
+    spatial,
     attention,
     pointwise,
     reduce,
