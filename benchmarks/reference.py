@@ -151,7 +151,7 @@ def _depth(x: Array, padding: int) -> Array:
 
 
 def conv3d(x: Array, w: Array, b: Array, padding: int = 0) -> Array:
-    """Convolution of (N, C, D, H, W) with (K, C, Q, R, S): the sum over taps in depth of `conv2d`."""
+    """Convolution of (N, C, D, H, W) with (K, C, Q, R, S), one `conv2d` per tap in depth."""
     volume, taps = _depth(x, padding), w.shape[2]
     zero = np.zeros_like(b)
     planes = [
