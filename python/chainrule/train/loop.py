@@ -72,7 +72,7 @@ class Run:
         saved = any(isinstance(callback, Checkpoint) for callback in callbacks)
         self._random = RandomState(model, batches) if saved else None
         self._epoch_random: dict[str, Any] | None = None  # at the beginning of the epoch
-        self._resumed_random: dict[str, Any] | None = None  # to be set when the epoch begins
+        self._resumed_random: dict[str, Any] | None = None  # of the checkpoint
 
     @property
     def step(self) -> int:
@@ -92,6 +92,8 @@ class Run:
     def go(self, interruption: Interruption, progress: Progress) -> None:
         """Train until the last epoch, or until something stops it."""
         self._call("on_fit_begin")
+        if self.batch == 0 and self._random and self._resumed_random:
+            self._random.set(self._resumed_random)
         while self.history.epochs < self.epochs and not self.stopped:
             ended = self._train_epoch(interruption, progress)
             if ended and not self.stopped:
@@ -166,9 +168,6 @@ class Run:
         """Return the batches of the next epoch, or of the resumed one behind those it has had."""
         self.epoch = self.history.epochs + 1
         if self.batch == 0:
-            if self._random and self._resumed_random:
-                self._random.set(self._resumed_random)
-            self._resumed_random = None
             self._total, self._rows = 0.0, 0
             for metric in self.metrics.values():
                 metric.reset()
@@ -189,7 +188,6 @@ class Run:
                 )
         assert self._resumed_random is not None
         self._random.set(self._resumed_random)
-        self._resumed_random = None
         return iterator
 
     def _end_epoch(self, progress: Progress) -> None:

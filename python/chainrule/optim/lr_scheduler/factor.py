@@ -206,7 +206,7 @@ class MultiStepLR(_FactorLR):
         super().__init__(optimizer, last_epoch)
 
     def _factor(self, epoch: int) -> float:
-        passed = bisect.bisect_right(sorted(self.milestones.elements()), epoch)
+        passed = bisect.bisect_right(sorted(Counter(self.milestones).elements()), epoch)
         return float(self.gamma**passed)
 
 
