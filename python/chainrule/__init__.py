@@ -103,8 +103,8 @@ __version__: str = _core._version()
 
 # Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
 _LAZY_MODULES = (
-    "config", "data", "datasets", "io", "metrics", "model_selection", "nn", "optim", "testing",
-    "train", "utils",
+    "config", "data", "datasets", "io", "metrics", "model_selection", "nn", "optim", "sklearn",
+    "testing", "train", "utils",
 )  # fmt: skip
 _LAZY_NAMES = {
     "load": "io",
