@@ -334,7 +334,8 @@ class MLPRegressor(_MLP, NeuralRegressor):
     Example:
         >>> from chainrule.sklearn import MLPRegressor
         >>> X = np.linspace(-1, 1, 50)[:, None]
-        >>> model = MLPRegressor((32,), "tanh", learning_rate_init=0.02, tol=1e-3, random_state=0)
+        >>> model = MLPRegressor((32,), "tanh", learning_rate_init=0.01,
+        ...                      max_iter=1000, random_state=0)
         >>> bool(model.fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.95)
         True
     """
