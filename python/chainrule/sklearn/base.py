@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -510,8 +508,7 @@ def as_schedule(owner: str, scheduler: Any) -> LRSchedule:
     return LRSchedule(scheduler, monitor="loss")
 
 
-def patience(column: str, epochs: float, tol: float, restore: bool) -> list[Callback]:
-    """Return early stopping on a column; infinitely many epochs are a patience without end."""
+def patience(column: str, epochs: int, tol: float, restore: bool) -> list[Callback]:
+    """Return early stopping on a column."""
     mode = "min" if column == "loss" else "max"
-    whole = sys.maxsize if math.isinf(epochs) else int(epochs)
-    return [EarlyStopping(column, whole, tol, mode, restore_best=restore)]
+    return [EarlyStopping(column, epochs, tol, mode, restore_best=restore)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -154,13 +155,13 @@ class _MLP(NeuralEstimator):
 
     def _make_callbacks(self, optimizer: optim.Optimizer, rows: int) -> list[Any]:
         column = "val_score" if self.early_stopping else "loss"
-        stop = patience(column, self.n_iter_no_change, self.tol, self.early_stopping)
+        stop = patience(column, self._patience(), self.tol, self.early_stopping)
         if self.learning_rate == "constant":
             return stop
         scheduler: Any
         if self.learning_rate == "adaptive":
             scheduler = lr_scheduler.ReduceLROnPlateau(
-                optimizer, factor=0.2, patience=int(self.n_iter_no_change) - 1,
+                optimizer, factor=0.2, patience=self._patience() - 1,
                 threshold=self.tol, threshold_mode="abs",
             )  # fmt: skip
             return [LRSchedule(scheduler, monitor="loss"), _Adaptive()]
@@ -172,6 +173,9 @@ class _MLP(NeuralEstimator):
         else:
             scheduler = self.learning_rate(optimizer)
         return [as_schedule(type(self).__name__, scheduler), *stop]
+
+    def _patience(self) -> int:
+        return sys.maxsize if math.isinf(self.n_iter_no_change) else int(self.n_iter_no_change)
 
     def _rows_per_batch(self, rows: int) -> int:
         return min(200, rows) if self.batch_size == "auto" else int(self.batch_size)
@@ -189,7 +193,8 @@ class _MLP(NeuralEstimator):
         if "val_score" in self.history_:
             self.validation_scores_ = self.history_["val_score"]
             self.best_validation_score_ = max(self.validation_scores_)
-        if not how.get("partial") and self.history_.stopped is None:
+        endless = math.isinf(self.n_iter_no_change) and self.learning_rate != "adaptive"
+        if not how.get("partial") and self.history_.stopped is None and not endless:
             warnings.warn(
                 f"{type(self).__name__}: max_iter={self.max_iter} epochs were done and the "
                 "training has not converged yet",
@@ -245,7 +250,7 @@ class MLPClassifier(_MLP, NeuralClassifier):
         beta_1: of ``"adam"`` and ``"adamw"``: decay of the mean of gradients.
         beta_2: of their squares.
         epsilon: added to the denominator.
-        n_iter_no_change: epochs without improvement after which it stops.
+        n_iter_no_change: epochs without improvement after which it stops; ``inf`` for never.
         dtype: ``"float32"`` or ``"float64"``, in which everything is computed.
         class_weight: weights by class, ``"balanced"`` for the inverse of their frequency, or None.
 
@@ -334,8 +339,8 @@ class MLPRegressor(_MLP, NeuralRegressor):
     Example:
         >>> from chainrule.sklearn import MLPRegressor
         >>> X = np.linspace(-1, 1, 50)[:, None]
-        >>> model = MLPRegressor((32,), "tanh", learning_rate_init=0.01,
-        ...                      max_iter=1000, random_state=0)
+        >>> model = MLPRegressor((32,), "tanh", learning_rate_init=0.02,
+        ...                      n_iter_no_change=np.inf, random_state=0)
         >>> bool(model.fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.95)
         True
     """
