@@ -36,7 +36,11 @@ class Library:
 
     def load(self, threads: int) -> None:
         """Import the library and bind it to `threads` threads."""
-        self.module = importlib.import_module(self.name)
+        self.module = importlib.import_module(module_of(self.name))
+
+    def compiled(self, function: Any) -> Any:
+        """A function or module as the library's compiler makes it, where it has one."""
+        return function
 
     def names(self) -> dict[str, Any]:
         """Names that every expression may use."""
@@ -73,7 +77,7 @@ class TorchStyle(Library):
     def load(self, threads: int) -> None:
         super().load(threads)
         self.module.set_num_threads(threads)
-        self.functional = importlib.import_module(f"{self.name}.nn.functional")
+        self.functional = self.module.nn.functional
 
     def names(self) -> dict[str, Any]:
         return super().names() | {"nn": self.module.nn, "F": self.functional}
@@ -84,6 +88,17 @@ class TorchStyle(Library):
 
     def array(self, value: Any) -> np.ndarray:
         return value.detach().numpy() if hasattr(value, "detach") else np.asarray(value)
+
+
+class TorchCompile(TorchStyle):
+    """torch with the networks and optimizer steps compiled by ``torch.compile``."""
+
+    def names(self) -> dict[str, Any]:
+        self.module.compiler.reset()  # each problem starts with an empty cache of compiled code
+        return super().names()
+
+    def compiled(self, function: Any) -> Any:
+        return self.module.compile(function, dynamic=False)
 
 
 class NumPy(Library):
@@ -124,13 +139,19 @@ LIBRARIES: dict[str, Callable[[str], Library]] = {
     SUBJECT: TorchStyle,
     "numpy": NumPy,
     "torch": TorchStyle,
+    "torch.compile": TorchCompile,
     "jax": Jax,
 }
 
 
+def module_of(name: str) -> str:
+    """The module that library `name` is found in."""
+    return name.split(".")[0]
+
+
 def installed(name: str) -> bool:
     """Whether library `name` can be found, without importing it."""
-    return importlib.util.find_spec(name) is not None
+    return importlib.util.find_spec(module_of(name)) is not None
 
 
 def thread_environment(threads: int) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import reference
-from benchmarks.library import Library, Unsupported
+from benchmarks.library import Library, TorchCompile, Unsupported
 
 
 class Positive(NamedTuple):
@@ -164,6 +164,8 @@ class Expression(Problem):
         line = getattr(self, library.style)
         if line is None:
             raise Unsupported(f"no line for {library.name}")
+        if isinstance(library, TorchCompile):
+            raise Unsupported("compiled where there is a whole network")
         recorded = self.grads if library.style == "torch" else ()
         names = library.names() | {
             name: library.tensor(array, name in recorded) for name, array in self.arrays().items()

@@ -239,6 +239,11 @@ class Layer:
 
     shapes: tuple[tuple[int, ...], ...] = ()
 
+    def initial(self, rng: np.random.Generator) -> Params:
+        """First parameters: uniform within 1/sqrt(fan in)."""
+        bound = 1 / math.sqrt(math.prod(self.shapes[0][1:])) if self.shapes else 0
+        return [rng.uniform(-bound, bound, shape) for shape in self.shapes]
+
     def forward(self, params: Params, x: Array) -> Array:
         raise NotImplementedError
 
@@ -284,21 +289,55 @@ class Flatten(Layer):
 
 
 class Conv2d(Layer):
-    def __init__(self, inputs: int, outputs: int, kernel: int, padding: int = 0) -> None:
-        self.shapes = ((outputs, inputs, kernel, kernel), (outputs,))
-        self.padding = padding
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        bias: bool = True,
+    ) -> None:
+        self.shapes = ((outputs, inputs, kernel, kernel), (outputs,))[: 1 + bias]
+        self.stride, self.padding = stride, padding
 
     def forward(self, params: Params, x: Array) -> Array:
-        return conv2d(x, params[0], params[1], padding=self.padding)
+        bias = params[1] if len(params) > 1 else np.zeros(len(params[0]), x.dtype)
+        return conv2d(x, params[0], bias, self.stride, self.padding)
 
     def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
-        x_grad, *grads = conv2d_grads(x, params[0], g, padding=self.padding)
-        return x_grad, grads
+        x_grad, *grads = conv2d_grads(x, params[0], g, self.stride, self.padding)
+        return x_grad, grads[: len(params)]
 
     def flops(self, shape: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
         outputs, inputs, kernel, _ = self.shapes[0]
-        out = (shape[0], outputs, *_out(shape[2:], (kernel, kernel), 1, self.padding))
+        size = _out(shape[2:], (kernel, kernel), self.stride, self.padding)
+        out = (shape[0], outputs, *size)
         return 2.0 * math.prod(out) * inputs * kernel**2, out
+
+
+class BatchNorm2d(Layer):
+    """In training: the batch's own mean and variance."""
+
+    def __init__(self, channels: int) -> None:
+        self.shapes = ((channels,), (channels,))
+
+    def initial(self, rng: np.random.Generator) -> Params:
+        return [rng.uniform(0.9, 1.1, self.shapes[0]), rng.uniform(-0.1, 0.1, self.shapes[1])]
+
+    def _normal(self, x: Array) -> tuple[Array, Array]:
+        scale = 1 / np.sqrt(x.var(axis=(0, 2, 3), keepdims=True) + 1e-5)
+        return (x - x.mean(axis=(0, 2, 3), keepdims=True)) * scale, scale
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return self._normal(x)[0] * params[0][:, None, None] + params[1][:, None, None]
+
+    def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
+        normal, scale = self._normal(x)
+        grads = [(g * normal).sum(axis=(0, 2, 3)), g.sum(axis=(0, 2, 3))]
+        g = g * params[0][:, None, None]
+        along = normal * (g * normal).mean(axis=(0, 2, 3), keepdims=True)
+        return scale * (g - g.mean(axis=(0, 2, 3), keepdims=True) - along), grads
 
 
 class MaxPool2d(Layer):
@@ -312,42 +351,113 @@ class MaxPool2d(Layer):
         return max_pool2d_grad(x, g, self.kernel), []
 
 
-LAYERS = {layer.__name__: layer for layer in (Linear, ReLU, Flatten, Conv2d, MaxPool2d)}
+class AvgPool2d(Layer):
+    def __init__(self, kernel: int) -> None:
+        self.kernel = kernel
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return avg_pool2d(x, self.kernel)
+
+    def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
+        return avg_pool2d_grad(x, g, self.kernel), []
+
+
+class Sequential(Layer):
+    """Layers in a chain, their parameters one after the other."""
+
+    def __init__(self, *layers: Layer) -> None:
+        self.layers = layers
+        self.shapes = tuple(shape for layer in layers for shape in layer.shapes)
+
+    def initial(self, rng: np.random.Generator) -> Params:
+        return [param for layer in self.layers for param in layer.initial(rng)]
+
+    def split(self, params: Params) -> list[Params]:
+        """The parameters of each layer."""
+        rest = iter(params)
+        return [[next(rest) for _ in layer.shapes] for layer in self.layers]
+
+    def forward(self, params: Params, x: Array) -> Array:
+        for layer, own in zip(self.layers, self.split(params), strict=True):
+            x = layer.forward(own, x)
+        return x
+
+    def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
+        steps = []
+        for layer, own in zip(self.layers, self.split(params), strict=True):
+            steps.append((layer, own, x))
+            x = layer.forward(own, x)
+        grads: Params = []
+        for layer, own, value in reversed(steps):
+            g, parts = layer.backward(own, value, g)
+            grads = parts + grads
+        return g, grads
+
+    def flops(self, shape: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
+        total = 0.0
+        for layer in self.layers:
+            count, shape = layer.flops(shape)
+            total += count
+        return total, shape
+
+
+class Residual(Layer):
+    """relu(body(x) + shortcut(x)); an empty shortcut is x itself (He et al. 2016)."""
+
+    def __init__(self, body: list[Layer], shortcut: list[Layer]) -> None:
+        self.body, self.shortcut = Sequential(*body), Sequential(*shortcut)
+        self.shapes = self.body.shapes + self.shortcut.shapes
+
+    def initial(self, rng: np.random.Generator) -> Params:
+        return self.body.initial(rng) + self.shortcut.initial(rng)
+
+    def _parts(self, params: Params) -> tuple[Params, Params]:
+        return params[: len(self.body.shapes)], params[len(self.body.shapes) :]
+
+    def _sum(self, params: Params, x: Array) -> Array:
+        body, shortcut = self._parts(params)
+        return self.body.forward(body, x) + self.shortcut.forward(shortcut, x)
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return np.maximum(self._sum(params, x), 0)
+
+    def backward(self, params: Params, x: Array, g: Array) -> tuple[Array, Params]:
+        body, shortcut = self._parts(params)
+        g = g * (self._sum(params, x) > 0)
+        through_body, body_grads = self.body.backward(body, x, g)
+        through_shortcut, shortcut_grads = self.shortcut.backward(shortcut, x, g)
+        return through_body + through_shortcut, body_grads + shortcut_grads
+
+    def flops(self, shape: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
+        count, out = self.body.flops(shape)
+        return count + self.shortcut.flops(shape)[0], out
+
+
+LAYERS = {
+    layer.__name__: layer
+    for layer in (Linear, ReLU, Flatten, Conv2d, BatchNorm2d, MaxPool2d, AvgPool2d, Residual)
+}
 LOSSES = {"mse_loss": (mse, mse_grad), "cross_entropy": (cross_entropy, cross_entropy_grad)}
 
 
+def chain(layers: str) -> Sequential:
+    """The layers of a text such as ``Linear(2, 16), ReLU()``."""
+    return Sequential(*eval(f"[{layers}]", dict(LAYERS)))
+
+
 class Network:
-    """A chain of layers with parameters `params` (per layer), a loss and its training step."""
+    """A chain of layers with parameters `flat`, in torch's order; a loss and its training step."""
 
     def __init__(self, layers: str, params: Params) -> None:
-        self.layers: list[Layer] = eval(f"[{layers}]", dict(LAYERS))
-        rest = iter(params)
-        self.params = [[next(rest) for _ in layer.shapes] for layer in self.layers]
+        self.chain = chain(layers)
+        self.flat = params
 
     def __call__(self, x: Array) -> Array:
-        for layer, params in zip(self.layers, self.params, strict=True):
-            x = layer.forward(params, x)
-        return x
+        return self.chain.forward(self.flat, x)
 
     def gradients(self, x: Array, target: Array, loss: str) -> Params:
-        """Gradients of the loss for all parameters, in torch's order."""
-        inputs = []
-        for layer, params in zip(self.layers, self.params, strict=True):
-            inputs.append(x)
-            x = layer.forward(params, x)
-        g = LOSSES[loss][1](x, target)
-        grads: Params = []
-        for layer, params, value in zip(
-            reversed(self.layers), reversed(self.params), reversed(inputs), strict=True
-        ):
-            g, own = layer.backward(params, value, g)
-            grads = own + grads
-        return grads
-
-    @property
-    def flat(self) -> Params:
-        """All parameters in torch's order."""
-        return [param for params in self.params for param in params]
+        """Gradients of the loss for all parameters."""
+        return self.chain.backward(self.flat, x, LOSSES[loss][1](self(x), target))[1]
 
 
 class SGD:

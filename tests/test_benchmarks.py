@@ -136,11 +136,19 @@ def test_reference_pooling(kind: str) -> None:
     assert (backward(x, g, 3, 2) * direction).sum() == pytest.approx(expected, rel=1e-6)
 
 
+CHAIN = "Conv2d(1, 3, 3, padding=1), ReLU(), MaxPool2d(2), Flatten(), Linear(48, 5)"
+BLOCK = (
+    "Conv2d(1, 4, 3, 2, 1, bias=False), BatchNorm2d(4), ReLU(), "
+    "Residual([Conv2d(4, 4, 3, 1, 1)], []), Residual([Conv2d(4, 2, 1, 2)], [Conv2d(4, 2, 1, 2)]),"
+    "AvgPool2d(2), Flatten(), Linear(2, 5)"
+)
+
+
+@pytest.mark.parametrize("layers", [CHAIN, BLOCK], ids=["chain", "residual"])
 @pytest.mark.parametrize("loss", ["mse_loss", "cross_entropy"])
-def test_reference_network_gradients(loss: str) -> None:
+def test_reference_network_gradients(loss: str, layers: str) -> None:
     rng = np.random.default_rng(2)
-    layers = "Conv2d(1, 3, 3, padding=1), ReLU(), MaxPool2d(2), Flatten(), Linear(48, 5)"
-    shapes = [(3, 1, 3, 3), (3,), (5, 48), (5,)]
+    shapes = reference.chain(layers).shapes
     params = [rng.standard_normal(shape) for shape in shapes]
     x = rng.standard_normal((4, 1, 8, 8))
     target = rng.standard_normal((4, 5)) if loss == "mse_loss" else np.array([0, 4, 2, 2])
