@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .._core import Tensor, from_numpy
-from ._safetensors import Array, Path, read_arrays, write_arrays
+from .._core import Tensor, bfloat16, from_numpy, uint16
+from ._safetensors import BFLOAT16, Array, Path, read_arrays, write_arrays
 
 _TREE = "chainrule.tree"  # the metadata entry with the structure
 
@@ -61,8 +61,7 @@ def load_file(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a safetensors file.
 
     The tensors lie in a private map of the file: loading reads nothing ahead, and writing to a
-    tensor changes neither the file nor another load of it. F16, BF16, U16 and U32 become float32,
-    float32, int32 and int64, which hold all their values.
+    tensor changes neither the file nor another load of it.
 
     Args:
         path: the file.
@@ -80,7 +79,7 @@ def load_file(path: Path) -> dict[str, Tensor]:
         {'bias': tensor([0., 0., 0.])}
     """
     arrays, _ = _read("load_file", path)
-    return {name: from_numpy(array) for name, array in arrays.items()}
+    return {name: _to_tensor(array) for name, array in arrays.items()}
 
 
 def load_metadata(path: Path) -> dict[str, str]:
@@ -148,7 +147,7 @@ def load(path: Path) -> Any:
         (tensor([0.]), 'a name')
     """
     arrays, metadata = _read("load", path)
-    tensors = {name: from_numpy(array) for name, array in arrays.items()}
+    tensors = {name: _to_tensor(array) for name, array in arrays.items()}
     if _TREE not in metadata:
         return tensors
     try:
@@ -161,7 +160,16 @@ def load(path: Path) -> Any:
 
 
 def _to_array(tensor: Tensor) -> Array:
-    return np.asarray(tensor.detach())
+    tensor = tensor.detach()
+    if tensor.dtype is bfloat16:
+        return tensor.contiguous().view(uint16).numpy().view(BFLOAT16)
+    return np.asarray(tensor)
+
+
+def _to_tensor(array: Array) -> Tensor:
+    if array.dtype.names:
+        return from_numpy(array[BFLOAT16.names[0]]).view(bfloat16)
+    return from_numpy(array)
 
 
 def _write(op: str, arrays: Mapping[str, Array], path: Path, metadata: Any) -> None:

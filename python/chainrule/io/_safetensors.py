@@ -25,24 +25,26 @@ from ._atomic import atomic_write
 Array = npt.NDArray[Any]
 Path = str | os.PathLike[str]
 
+# NumPy has no bfloat16: here its bits stand in a structure of one field, which says so.
+BFLOAT16 = np.dtype([("bfloat16", "<u2")], align=True)
+
 # What the file calls a dtype, and how NumPy reads it.
 _STORED = {
-    "BOOL": "?",
-    "U8": "u1",
-    "I8": "i1",
-    "I16": "<i2",
-    "I32": "<i4",
-    "I64": "<i8",
-    "F32": "<f4",
-    "F64": "<f8",
-    "U16": "<u2",
-    "U32": "<u4",
-    "F16": "<f2",
-    "BF16": "<u2",
+    "BOOL": np.dtype("?"),
+    "U8": np.dtype("u1"),
+    "I8": np.dtype("i1"),
+    "U16": np.dtype("<u2"),
+    "I16": np.dtype("<i2"),
+    "U32": np.dtype("<u4"),
+    "I32": np.dtype("<i4"),
+    "U64": np.dtype("<u8"),
+    "I64": np.dtype("<i8"),
+    "F16": np.dtype("<f2"),
+    "BF16": BFLOAT16,
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
 }
-# chainrule has no tensors of the last four: they are widened on load, without rounding.
-_WIDENED = {"U16": np.int32, "U32": np.int64, "F16": np.float32, "BF16": np.float32}
-_NAMES = {np.dtype(code): name for name, code in _STORED.items() if name not in _WIDENED}
+_NAMES = {dtype: name for name, dtype in _STORED.items()}
 
 _METADATA = "__metadata__"
 _FIELDS = {"dtype", "shape", "data_offsets"}
@@ -184,7 +186,7 @@ def _entry(name: str, info: object) -> _Entry:
         raise ValueError(
             f"tensor {name!r} has offsets {offsets!r:.80}; expected begin and end, begin <= end"
         )
-    itemsize = np.dtype(_STORED[dtype]).itemsize
+    itemsize = _STORED[dtype].itemsize
     if itemsize * math.prod(size for size in shape if size) > _MAX_BYTES:
         raise ValueError(f"tensor {name!r} of shape {tuple(shape)} overflows 64-bit sizes")
     expected, found = itemsize * math.prod(shape), offsets[1] - offsets[0]
@@ -202,14 +204,12 @@ def _are_sizes(values: object) -> bool:
 
 
 def _view(memory: mmap.mmap, start: int, entry: _Entry) -> Array:
-    """See one tensor's bytes as an array; copies only what is unaligned or must be widened."""
-    stored = np.dtype(_STORED[entry.dtype])
+    """See one tensor's bytes as an array; copies only what is unaligned."""
+    stored = _STORED[entry.dtype]
+    native = stored.newbyteorder("=")
     if entry.begin == entry.end:
-        return np.zeros(entry.shape, _WIDENED.get(entry.dtype, stored.newbyteorder("=")))
+        return np.zeros(entry.shape, native)
     array: Array = np.ndarray(entry.shape, stored, memory, start + entry.begin)
     if entry.dtype == "BOOL" and array.view(np.uint8).max() > 1:
         raise ValueError(f"tensor {entry.name!r} is BOOL and holds bytes other than 0 and 1")
-    if entry.dtype == "BF16":  # the upper half of a float32
-        return (array.astype(np.uint32) << 16).view(np.float32)
-    native = _WIDENED.get(entry.dtype, stored.newbyteorder("="))
     return np.require(array.astype(native, copy=False), requirements="A")
