@@ -31,27 +31,17 @@ Tensor from_numpy(const py::array& array) {
   CR_CHECK(array.ndim() <= kMaxRank, "from_numpy: the array has ", array.ndim(),
            " dimensions; at most ", kMaxRank, " are supported");
   Dims shape, strides;
-  int64_t low = 0, high = 0;  // bytes below and above the first element
   for (int i = 0; i < array.ndim(); ++i) {
     shape.push_back(array.shape(i));
     CR_CHECK(array.strides(i) % size == 0, "from_numpy: stride ", array.strides(i),
              " is not a multiple of the element size ", size, "; use np.ascontiguousarray first");
     strides.push_back(array.strides(i) / size);
-    if (array.shape(i) > 1)
-      (array.strides(i) < 0 ? low : high) += (array.shape(i) - 1) * array.strides(i);
   }
   char* first = static_cast<char*>(const_cast<void*>(array.data()));
-  CR_CHECK(reinterpret_cast<uintptr_t>(first) % static_cast<uintptr_t>(size) == 0,
-           "from_numpy: the array's memory is not aligned to its element size; use .copy() first");
-  const int64_t count = checked_numel(shape);
+  const Tensor tensor = adopt_memory("from_numpy", first, dtype, shape, strides,
+                                     {array.ptr(), release_python_object, !array.writeable()});
   Py_INCREF(array.ptr());
-  Ref<Storage> storage =
-      Storage::adopt(first + (count ? low : 0), static_cast<size_t>(count ? high - low + size : 0),
-                     array.ptr(), release_python_object, !array.writeable());
-  Tensor base = Tensor::empty({0}, dtype);
-  base.impl()->storage = storage;
-  base.impl()->data = first;
-  return base.alias(shape, strides, 0);
+  return tensor;
 }
 
 py::array to_numpy(const py::object& self) {
@@ -177,6 +167,37 @@ py::object nested_list(const T* data, const Tensor& tensor, int dim) {
 }
 
 }  // namespace
+
+Tensor adopt_memory(const char* op, char* first, DType dtype, const Dims& shape,
+                    const Dims& strides, const Lender& lender) {
+  const int64_t size = itemsize(dtype), count = checked_numel(shape);
+  int64_t low = 0, high = 0;  // elements below and above the first
+  bool fits = true;
+  for (int d = 0; d < shape.size() && count > 0; ++d) {
+    int64_t span;
+    int64_t& end = strides[d] < 0 ? low : high;
+    fits = fits && !__builtin_mul_overflow(shape[d] - 1, strides[d], &span) &&
+           !__builtin_add_overflow(end, span, &end);
+  }
+  int64_t bytes = 0;
+  fits = fits && !__builtin_sub_overflow(high, low, &bytes) &&
+         !__builtin_add_overflow(bytes, int64_t{count > 0}, &bytes) &&
+         !__builtin_mul_overflow(bytes, size, &bytes);
+  CR_CHECK(fits, op, ": shape ", shape, " with strides ", strides, " does not fit in memory");
+  CR_CHECK(count == 0 || reinterpret_cast<uintptr_t>(first) % static_cast<uintptr_t>(size) == 0, op,
+           ": the memory is not aligned to its elements of ", size, " bytes; copy it first");
+  Tensor base = Tensor::empty({0}, dtype == DType::kBool ? DType::kUInt8 : dtype);
+  base.impl()->data = first;
+  const Tensor result = base.alias(shape, strides, 0);
+  if (dtype == DType::kBool && count > 0) {
+    CR_CHECK(item_int(OP(amax)(result)) <= 1, op,
+             ": the bools are bytes other than 0 and 1; use != 0 on the bytes");
+  }
+  result.impl()->dtype = dtype;
+  result.impl()->storage = Storage::adopt(first + low * size, static_cast<size_t>(bytes),
+                                          lender.owner, lender.release, lender.read_only);
+  return result;
+}
 
 void bind_interop(py::module_& m) {
   m.def(

@@ -17,6 +17,8 @@ PYBIND11_MODULE(_core, m) {
   cr::make_op_functions(m);
   cr::make_grad_switches(m);
   cr::bind_autograd(m);
+  cr::bind_buffer(m);
+  cr::bind_dlpack(m);
   cr::bind_interop(m);
   cr::bind_runtime(m);
   // What `from chainrule._core import *` gives the package: all but internals and nn functions.

@@ -103,14 +103,29 @@ bool worth_releasing(const TensorList& inputs);
 void run_from_python(const OpDef& op, TensorList inputs, const Attrs& attrs, Tensor* out);
 Tensor run_inplace_from_python(const OpDef& op, TensorList inputs, const Attrs& attrs);
 
+// Who owns borrowed memory, and how it is told that the last tensor let go (from any thread).
+struct Lender {
+  void* owner;
+  void (*release)(void*);
+  bool read_only;
+};
+// A tensor on somebody else's memory, once its geometry has been checked; strides in elements.
+// When this throws, the lender still has its memory.
+Tensor adopt_memory(const char* op, char* first, DType dtype, const Dims& shape,
+                    const Dims& strides, const Lender& lender);
+
 PyObject* get_item(PyObject* self, PyObject* key);
 int set_item(PyObject* self, PyObject* key, PyObject* value);
+int get_buffer(PyObject* self, Py_buffer* view, int flags);
+void release_buffer(PyObject* self, Py_buffer* view);
 
 void make_dtype_type(py::module_& m);
 void make_tensor_type(py::module_& m);
 void make_op_functions(py::module_& m);
 void make_grad_switches(py::module_& m);
 void bind_autograd(py::module_& m);
+void bind_buffer(py::module_& m);
+void bind_dlpack(py::module_& m);
 void bind_interop(py::module_& m);
 void bind_runtime(py::module_& m);
 

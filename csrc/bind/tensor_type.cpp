@@ -455,6 +455,8 @@ void make_tensor_type(py::module_& m) {
       {Py_mp_subscript, slot(get_item)},
       {Py_mp_ass_subscript, slot(set_item)},
       {Py_sq_length, slot(tensor_length)},
+      {Py_bf_getbuffer, slot(get_buffer)},
+      {Py_bf_releasebuffer, slot(release_buffer)},
       {Py_nb_add, slot(nb_add)},
       {Py_nb_subtract, slot(nb_subtract)},
       {Py_nb_multiply, slot(nb_multiply)},

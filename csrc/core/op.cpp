@@ -368,11 +368,16 @@ bool any_requires_grad(const TensorList& inputs) {
   return false;
 }
 
-// Views of a tensor that was written to in place take their base's new history first.
-void refresh_views(const TensorList& inputs) {
+// Views of a tensor that was written to in place take their base's new history first. Tells whether
+// an input holds 16-bit floats.
+bool prepare_inputs(const TensorList& inputs) {
+  bool half = false;
   for (const Tensor& input : inputs) {
-    if (input && input.impl()->view) tape.refresh(input);
+    if (!input) continue;
+    half |= is_half(input.dtype());
+    if (input.impl()->view) tape.refresh(input);
   }
+  return half;
 }
 
 // A Python number in the dtype it meets.
@@ -430,14 +435,10 @@ void run_view(Call& call) {
 
 // ---------------------------------------------------------------- float16 and bfloat16
 
+// Rows that only move elements take them as they are; all others run in float32.
 namespace {
 
-// Does the op compute with 16-bit floats? Rows that only move elements take them as they are.
-bool computes_half(const OpDef& op, const TensorList& inputs, const Attrs& attrs) {
-  if (op.moves) return false;
-  for (const Tensor& input : inputs) {
-    if (input && is_half(input.dtype())) return true;
-  }
+bool names_half(const OpDef& op, const Attrs& attrs) {
   return op.dtype_attr >= 0 && is_half(attrs.dtype(op.dtype_attr));
 }
 
@@ -450,7 +451,7 @@ TensorList widened(const TensorList& inputs) {
 }
 
 Attrs widened(const OpDef& op, const Attrs& attrs) {
-  if (op.dtype_attr < 0 || !is_half(attrs.dtype(op.dtype_attr))) return attrs;
+  if (!names_half(op, attrs)) return attrs;
   Attrs wide;
   for (int k = 0; k < attrs.size(); ++k) {
     k == op.dtype_attr ? wide.push_dtype(DType::kFloat32) : wide.push_from(attrs, k);
@@ -489,8 +490,8 @@ void run(const OpDef& op, TensorList inputs, const Attrs& attrs, Tensor* out) {
     out[0] = with_name(op.name(), [&] { return op.compose(inputs, attrs); });
     if (out[0]) return;
   }
-  if (computes_half(op, inputs, attrs)) return run_widened(op, inputs, attrs, out);
-  refresh_views(inputs);
+  const bool half = prepare_inputs(inputs) || names_half(op, attrs);
+  if (half && !op.moves) return run_widened(op, inputs, attrs, out);
   Call call(op, inputs, attrs);
   TensorList originals;
   bool replaced = false;
@@ -590,7 +591,7 @@ Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
                  ": several elements of the tensor share one memory location (got shape ",
                  self.shape(), " with strides ", self.strides(),
                  "); use .clone() before writing in place");
-  refresh_views(inputs);
+  const bool half = prepare_inputs(inputs);
   const bool taping = t_grad_enabled && any_requires_grad(inputs);
   if (op.compose) {
     const TensorList unchanged = taping ? preserve_saved(op, inputs, self) : inputs;
@@ -601,8 +602,8 @@ Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
       });
     }
   }
-  if (computes_half(op, inputs, attrs)) {
-    if (!is_half(self.dtype())) return run_inplace(op, widened(inputs), widened(op, attrs));
+  if (half && !op.moves) {
+    if (!is_half(self.dtype())) return run_inplace(op, widened(inputs), attrs);
     const Tensor result = run(op, inputs, attrs);
     check_fits(name, result.meta(), self);
     return run_inplace(OP(copy), {self, result}, OP(copy).signature.defaults);

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from . import (
     _core,
     _dtypes,
+    _exchange,
     _facts,
     _functions,
+    _layout,
     _limits,
     _placing,
     _products,
@@ -31,8 +33,10 @@ from . import (
 from . import _tensor as _tensor  # attaches the methods written in Python
 from ._core import *  # noqa: F403
 from ._dtypes import *  # noqa: F403
+from ._exchange import *  # noqa: F403
 from ._facts import *  # noqa: F403
 from ._functions import *  # noqa: F403
+from ._layout import *  # noqa: F403
 from ._limits import *  # noqa: F403
 from ._placing import *  # noqa: F403
 from ._printing import set_printoptions
@@ -89,8 +93,10 @@ __all__ = [
 ]  # fmt: skip
 __all__ += _core.__all__
 __all__ += _dtypes.__all__
+__all__ += _exchange.__all__
 __all__ += _facts.__all__
 __all__ += _functions.__all__
+__all__ += _layout.__all__
 __all__ += _limits.__all__
 __all__ += _placing.__all__
 __all__ += _products.__all__
@@ -126,3 +132,12 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES})
+
+
+def _register_backends() -> None:
+    from . import _einops
+
+    _einops.register()
+
+
+_register_backends()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from . import _core
+from . import _core, _exchange
 from ._core import Tensor, dtype
 
 __all__ = [
@@ -56,6 +56,8 @@ def tensor(
         result = _core._from_nested(data, dtype)
     elif isinstance(data, (str, bytes)) or data is None:
         raise TypeError(f"tensor: cannot make a tensor from {type(data).__name__}")
+    elif hasattr(data, "__dlpack__") and not hasattr(data, "__array_interface__"):
+        result = _exchange.from_dlpack(data).clone()
     else:
         import numpy as np
 
@@ -91,19 +93,24 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         >>> cr.as_tensor(x) is x
         True
     """
-    _check_device(device)
-    if isinstance(data, Tensor):
-        return data if dtype is None else _core.to(data, dtype)
-    if hasattr(data, "__array_interface__"):
-        import numpy as np
-
-        result = _core.from_numpy(np.asarray(data))
-        return result if dtype is None else _core.to(result, dtype)
-    return tensor(data, dtype=dtype)
+    if isinstance(data, Tensor) and dtype is None and device is None:
+        return data
+    return asarray(data, dtype=dtype, device=device)
 
 
-def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Convert to a tensor; ``copy=True`` always copies, ``copy=False`` never.
+
+    Args:
+        obj: a tensor, an array of NumPy, anything with ``__dlpack__`` or a buffer (all of which
+            share their memory), or what :func:`tensor` takes.
+        dtype: element type; default: that of ``obj``.
+        device: "cpu" or None.
+        copy: None copies only where it must.
+        requires_grad: whether gradients are wanted.
 
     Raises:
         ValueError: when ``copy=False`` and a copy would be needed.
@@ -112,19 +119,15 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
         >>> cr.asarray([1.0, 2.0])
         tensor([1., 2.])
     """
-    if copy:
-        return tensor(obj, dtype=dtype, device=device)
-    result = as_tensor(obj, dtype=dtype, device=device)
-    if copy is False and not (
-        result is obj or (hasattr(obj, "__array_interface__") and _shares_memory(result, obj))
-    ):
+    _check_device(device)
+    result = None if copy else _exchange.shared(obj)
+    if copy is False and (result is None or (dtype is not None and result.dtype != dtype)):
         raise ValueError("asarray: copy=False, but this input needs a copy")
-    return result
-
-
-def _shares_memory(result: Tensor, obj: Any) -> bool:
-    pointer: int = obj.__array_interface__["data"][0]
-    return result.data_ptr() == pointer
+    if result is None:
+        result = tensor(obj, dtype=dtype)
+    elif dtype is not None:
+        result = _core.to(result, dtype)
+    return result.requires_grad_() if requires_grad else result
 
 
 def _range_dtype(*values: Any) -> dtype:

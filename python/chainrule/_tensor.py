@@ -8,8 +8,11 @@ from typing import Any
 
 from . import (
     _core,
+    _exchange,
     _facts,
     _functions,
+    _layout,
+    _numpy,
     _placing,
     _printing,
     _products,
@@ -135,47 +138,11 @@ class _TensorMethods:
 
     # ------------------------------------------------------------ NumPy and Python
 
-    def numpy(self: Any, *, force: bool = False) -> Any:
-        """NumPy array on the same memory (``force=True`` detaches first).
-
-        Raises:
-            RuntimeError: when the tensor requires a gradient.
-        """
-        if self.requires_grad and not force:
-            raise RuntimeError(
-                "numpy: the tensor requires a gradient, which NumPy would lose; "
-                "use .detach().numpy()"
-            )
-        return _core._to_numpy(self)
-
-    def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
-        import numpy as np
-
-        array = self.numpy()
-        if dtype is not None and array.dtype != dtype:
-            if copy is False:
-                raise ValueError(f"cannot convert {self.dtype} to {dtype} without a copy")
-            return array.astype(dtype)
-        return np.array(array) if copy else array
+    __array_priority__ = 1000  # np_array + tensor asks the tensor
 
     @property
     def __array_interface__(self: Any) -> Any:
-        return {**self.numpy().__array_interface__}
-
-    __array_priority__ = 1000  # np_array + tensor asks the tensor
-
-    def __array_ufunc__(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """NumPy's operators on a tensor give a tensor; other ufuncs see a plain array."""
-        operator = _UFUNC_OPERATORS.get(ufunc.__name__)
-        if method != "__call__" or kwargs or operator is None:
-            if any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
-                raise TypeError(
-                    f"np.{ufunc.__name__}: a tensor that requires a gradient would lose it; "
-                    "use the chainrule function or .detach()"
-                )
-            arrays = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
-            return getattr(ufunc, method)(*arrays, **kwargs)
-        return operator(*[x if isinstance(x, Tensor) else _functions.tensor(x) for x in inputs])
+        return _numpy.array_interface(self)
 
     def tolist(self: Any) -> Any:
         """The elements as nested lists of Python numbers (a number for a 0-d tensor)."""
@@ -289,6 +256,11 @@ class _TensorMethods:
     def is_cuda(self: Any) -> bool:
         """False: no tensor lives on a GPU."""
         return False
+
+    @property
+    def layout(self: Any) -> Any:
+        """chainrule.strided, the only memory layout."""
+        return _layout.strided
 
     def get_device(self: Any) -> int:
         """-1, which stands for the CPU."""
@@ -432,28 +404,6 @@ def _rebuild(
     return tensor
 
 
-_UFUNC_OPERATORS: dict[str, Any] = {
-    "add": _core.add,
-    "subtract": _core.sub,
-    "multiply": _core.mul,
-    "divide": _core.div,
-    "floor_divide": _core.floor_divide,
-    "remainder": _core.remainder,
-    "power": _core.pow,
-    "matmul": getattr(_core, "matmul", None),
-    "equal": _core.eq,
-    "not_equal": _core.ne,
-    "less": _core.lt,
-    "less_equal": _core.le,
-    "greater": _core.gt,
-    "greater_equal": _core.ge,
-    "bitwise_and": _core.bitwise_and,
-    "bitwise_or": _core.bitwise_or,
-    "bitwise_xor": _core.bitwise_xor,
-    "left_shift": _core.bitwise_left_shift,
-    "right_shift": _core.bitwise_right_shift,
-}
-
 # Functions of _functions whose first argument is a tensor are methods too.
 _AS_METHODS = (
     "allclose", "argwhere", "broadcast_to", "chunk", "diag", "equal", "isclose",
@@ -462,7 +412,8 @@ _AS_METHODS = (
 )  # fmt: skip
 # Each lists its own in METHODS.
 _METHOD_MODULES = (
-    random, _facts, _placing, _products, _replacing, _shapes, _sorting, _statistics, _storage,
+    random, _exchange, _facts, _numpy, _placing, _products, _replacing, _shapes, _sorting,
+    _statistics, _storage,
 )  # fmt: skip
 _CONVERSIONS = {
     "bool": _core.bool, "byte": _core.uint8, "char": _core.int8, "short": _core.int16,

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .._core import Tensor, bfloat16, from_numpy, uint16
+from .._core import Tensor, bfloat16, uint16
+from .._functions import as_tensor
 from ._safetensors import BFLOAT16, Array, Path, read_arrays, write_arrays
 
 _TREE = "chainrule.tree"  # the metadata entry with the structure
@@ -162,14 +163,15 @@ def load(path: Path) -> Any:
 def _to_array(tensor: Tensor) -> Array:
     tensor = tensor.detach()
     if tensor.dtype is bfloat16:
-        return tensor.contiguous().view(uint16).numpy().view(BFLOAT16)
+        tensor = tensor.contiguous().view(uint16)
+        return np.asarray(tensor).view(BFLOAT16)
     return np.asarray(tensor)
 
 
 def _to_tensor(array: Array) -> Tensor:
-    if array.dtype.names:
-        return from_numpy(array[BFLOAT16.names[0]]).view(bfloat16)
-    return from_numpy(array)
+    if array.dtype == BFLOAT16:
+        return as_tensor(array["bfloat16"]).view(bfloat16)
+    return as_tensor(array)
 
 
 def _write(op: str, arrays: Mapping[str, Array], path: Path, metadata: Any) -> None:

@@ -3,7 +3,8 @@
 import sys
 
 from .. import data
+from . import dlpack
 
-__all__ = ["data"]
+__all__ = ["data", "dlpack"]
 
 sys.modules[f"{__name__}.data"] = data
