@@ -80,6 +80,24 @@ def attention_grads(
     return slope @ k, slope.swapaxes(-1, -2) @ q, weights.swapaxes(-1, -2) @ g
 
 
+def embedding_grad(numbers: Array, g: Array, rows: int) -> Array:
+    """Gradient of the table of an embedding."""
+    table = np.zeros((rows, g.shape[-1]))
+    np.add.at(table, numbers, g.reshape(numbers.size, -1))
+    return table
+
+
+def embedding_bag_grad(numbers: Array, w: Array, g: Array, mode: str) -> Array:
+    """Gradient of the table of bags of embeddings, (batch, length) of them."""
+    spread = np.repeat(g[:, None], numbers.shape[1], 1)
+    if mode == "mean":
+        spread = spread / numbers.shape[1]
+    if mode == "max":
+        first = w[numbers].argmax(1)[:, None]
+        spread = np.where(np.arange(numbers.shape[1])[:, None] == first, spread, 0)
+    return embedding_grad(numbers.reshape(-1), spread, len(w))
+
+
 def mse(x: Array, target: Array) -> Array:
     """Mean squared error."""
     return ((x - target) ** 2).mean()

@@ -8,9 +8,9 @@
 // lie, whatever their strides. Only the queries of a block are packed.
 #include "ops/attention.kernel.h"
 
-#include "core/random.h"
 #include "ops/gemm_micro.h"
 #include "ops/matmul.kernel.h"
+#include "ops/random.kernel.h"
 #include "simd/transpose.h"
 #include "simd/vmath.h"
 
@@ -161,15 +161,16 @@ void draw_kept(const AttentionBlock<T>& block, int64_t key, int64_t count, int64
   const AttentionDropout& dropout = block.dropout;
   const T kept = dropout.p < 1 ? static_cast<T>(1 / (1 - dropout.p)) : T(0);
   const uint64_t threshold = static_cast<uint64_t>(dropout.p * 4294967296.0);
+  PhiloxBlock random[kKeyTile / 4 + 2];
   for (int64_t j = 0; j < width; ++j) {
+    const int64_t first = block.first_weight + j * block.all_keys + key;
+    const int64_t blocks = (first + count + 3) / 4 - first / 4;
+    random_table.blocks(random, blocks, dropout.position + static_cast<uint64_t>(first / 4),
+                        dropout.seed);
+    const uint32_t* numbers = random[0].x + first % 4;
     T* column = block.scratch.keep + j;
-    const int64_t start = block.first_weight + j * block.all_keys + key;
-    for (int64_t k = 0; k < count;) {
-      const uint64_t i = static_cast<uint64_t>(start + k);
-      const PhiloxBlock random = philox(dropout.position + i / 4, 0, dropout.seed);
-      for (int lane = static_cast<int>(i % 4); lane < 4 && k < count; ++lane, ++k) {
-        column[k * width] = random.x[lane] >= threshold ? kept : T(0);
-      }
+    for (int64_t k = 0; k < count; ++k) {
+      column[k * width] = numbers[k] >= threshold ? kept : T(0);
     }
   }
 }

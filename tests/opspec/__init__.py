@@ -1,6 +1,6 @@
 """The table of ops: one row each. Test files iterate over `OPS`; see `base.Op` for the columns."""
 
-from . import attention, conv, index, matmul, nn, norm, pointwise, reduce, shape, spatial
+from . import attention, conv, embedding, index, matmul, nn, norm, pointwise, reduce, shape, spatial
 from .base import (
     DTYPES,
     FLOATS,
@@ -34,6 +34,7 @@ OPS: tuple[Op, ...] = (
     + norm.ROWS
     + spatial.ROWS
     + attention.ROWS
+    + embedding.ROWS
 )
 
 __all__ = [

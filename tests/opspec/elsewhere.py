@@ -74,6 +74,11 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_resample": ("test_resampling.py", "test_transposed_resampling_is_the_adjoint"),
     "_windows": ("test_resampling.py", "test_unfold_and_fold"),
     "_windows_grad": ("test_resampling.py", "_windows_grad"),
+    # Bags of embeddings.
+    "_embedding_bag": ("opspec/embedding.py", "embedding_bag"),
+    "_embedding_bag_dot": ("test_embedding.py", "_embedding_bag_dot"),
+    "_embedding_bag_max": ("opspec/embedding.py", "max"),
+    "_sum_rows": ("test_embedding.py", "_sum_rows"),
     # Batch, instance and group normalization; layer and RMS normalization.
     "_plane_norm": ("opspec/norm.py", "group_norm"),
     "_plane_norm_grad": ("test_norm.py", "test_gradients"),

@@ -136,7 +136,7 @@ from .modules.pooling import (
 )
 from .modules.rnn import GRU, LSTM, RNN, RNNBase
 from .modules.rnn_cell import GRUCell, LSTMCell, RNNCell, RNNCellBase
-from .modules.sparse import Embedding
+from .modules.sparse import Embedding, EmbeddingBag
 from .modules.transformer import (
     Transformer,
     TransformerDecoder,
@@ -200,6 +200,7 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "Embedding",
+    "EmbeddingBag",
     "FeatureAlphaDropout",
     "Flatten",
     "FocalLoss",

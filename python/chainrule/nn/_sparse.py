@@ -1,11 +1,11 @@
-"""Functions of integer inputs: rows of a table, and one-hot vectors."""
+"""Functions of integer inputs: rows of a table, sums of them, and one-hot vectors."""
 
 from __future__ import annotations
 
 import chainrule as cr
-from chainrule import Tensor
+from chainrule import Tensor, _core
 
-__all__ = ["embedding", "one_hot"]
+__all__ = ["embedding", "embedding_bag", "one_hot"]
 
 
 def _check_integers(op: str, input: Tensor) -> None:
@@ -51,15 +51,8 @@ def embedding(
                 [0., 0.]])
     """
     _check_integers("embedding", input)
-    if weight.ndim != 2:
-        raise ValueError(
-            f"embedding: weight is not a matrix (got shape {tuple(weight.shape)}); expected (V, D)"
-        )
-    if sparse:
-        raise ValueError("embedding: sparse=True is not offered; gradients are dense tensors")
+    padding_idx = _checked_table("embedding", weight, padding_idx, sparse)
     rows = weight.shape[0]
-    if padding_idx is not None and not -rows <= padding_idx < rows:
-        raise ValueError(f"embedding: padding_idx is a row of {rows} (got {padding_idx})")
     places = input.reshape(-1)
     if max_norm is not None:
         with cr.no_grad():
@@ -72,14 +65,34 @@ def embedding(
             f"{int(input.max().item())}; expected at least 0 and below {rows}, the rows of weight"
         ) from error
     if picked.requires_grad and scale_grad_by_freq:
-        counts = cr.zeros(rows, dtype=weight.dtype)
-        counts = counts.index_add(0, places, cr.ones(places.numel(), dtype=weight.dtype))
-        shares = counts.index_select(0, places).unsqueeze(1)
+        shares = _frequencies(weight, places).index_select(0, places).unsqueeze(1)
         picked.register_hook(lambda grad: grad / shares)
     if picked.requires_grad and padding_idx is not None:
-        padding = (places == padding_idx % rows).unsqueeze(1)
+        padding = (places == padding_idx).unsqueeze(1)
         picked.register_hook(lambda grad: grad.masked_fill(padding, 0.0))
     return picked.reshape(*input.shape, weight.shape[1])
+
+
+def _checked_table(op: str, weight: Tensor, padding_idx: int | None, sparse: bool) -> int | None:
+    """Check the arguments that functions of a table share; return a padding_idx of at least 0."""
+    if weight.ndim != 2:
+        raise ValueError(
+            f"{op}: weight is not a matrix (got shape {tuple(weight.shape)}); expected (V, D)"
+        )
+    if sparse:
+        raise ValueError(f"{op}: sparse=True is not offered; gradients are dense tensors")
+    rows = weight.shape[0]
+    if padding_idx is None:
+        return None
+    if not -rows <= padding_idx < rows:
+        raise ValueError(f"{op}: padding_idx is a row of {rows} (got {padding_idx})")
+    return padding_idx % rows
+
+
+def _frequencies(weight: Tensor, places: Tensor) -> Tensor:
+    """Return how often each row of the table is looked up."""
+    ones = cr.ones(places.numel(), dtype=weight.dtype)
+    return cr.zeros(weight.shape[0], dtype=weight.dtype).index_add(0, places, ones)
 
 
 def _shorten(weight: Tensor, places: Tensor, max_norm: float, norm_type: float) -> None:
@@ -88,6 +101,121 @@ def _shorten(weight: Tensor, places: Tensor, max_norm: float, norm_type: float) 
     norms = picked.norm(norm_type, 1, keepdim=True)
     scaled = picked * (max_norm / (norms + 1e-7))
     weight.index_put_([places], cr.where(norms > max_norm, scaled, picked))
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """Return sums, means or maxima of rows of a table, a bag of them at a time.
+
+    As :func:`embedding` followed by ``sum``, ``mean`` or ``amax`` along each bag, in one pass
+    without an array of all the rows. A bag of nothing gives zeros.
+
+    Args:
+        input: ``(B, N)``, B bags of N numbers, or ``(n,)``, cut by ``offsets``; integers in
+            ``[0, V)``.
+        weight: ``(V, D)``, floating dtype.
+        offsets: ``(B,)``, where each bag of a vector begins; ascending from 0.
+        max_norm: rows that are looked up and longer are first shortened, in place, to this norm.
+        norm_type: the exponent of that norm.
+        scale_grad_by_freq: divide the gradient of a row by how often it occurs in the input; not
+            for ``"max"``.
+        mode: ``"sum"``, ``"mean"`` or ``"max"``.
+        sparse: accepted for ported scripts; only False.
+        per_sample_weights: a factor for every number, of the input's shape and the weight's dtype;
+            for ``"sum"`` only.
+        include_last_offset: whether ``offsets`` has one more entry, the end of the last bag.
+        padding_idx: this row counts for nothing and gets no gradient; negative numbers count from
+            the end.
+
+    Returns:
+        ``(B, D)``.
+
+    Raises:
+        IndexError: a number is outside ``[0, V)``.
+        TypeError: the input or the offsets do not hold integers.
+        ValueError: the shapes or offsets do not fit, an unknown mode, or one that an option is
+            not for.
+
+    Example:
+        >>> table = cr.tensor([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]])
+        >>> F.embedding_bag(cr.tensor([2, 1, 1]), table, cr.tensor([0, 2]), mode="sum")
+        tensor([[4., 6.],
+                [1., 2.]])
+    """
+    op = "embedding_bag"
+    _check_integers(op, input)
+    padding_idx = _checked_table(op, weight, padding_idx, sparse)
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError(f"{op}: mode={mode!r}; expected 'sum', 'mean' or 'max'")
+    if scale_grad_by_freq and mode == "max":
+        raise ValueError(f"{op}: scale_grad_by_freq is for mode='sum' and 'mean' (got 'max')")
+    if per_sample_weights is not None:
+        if mode != "sum":
+            raise ValueError(f"{op}: per_sample_weights are for mode='sum' (got {mode!r})")
+        if per_sample_weights.shape != input.shape or per_sample_weights.dtype != weight.dtype:
+            raise ValueError(
+                f"{op}: per_sample_weights has shape {tuple(per_sample_weights.shape)} and dtype "
+                f"{per_sample_weights.dtype}; expected the input's {tuple(input.shape)} and the "
+                f"weight's {weight.dtype}"
+            )
+        per_sample_weights = per_sample_weights.reshape(-1)
+    ends = _bag_ends(input, offsets, include_last_offset)
+    places = input.reshape(-1)
+    if max_norm is not None:
+        with cr.no_grad():
+            _shorten(weight, places, max_norm, norm_type)
+    if scale_grad_by_freq and weight.requires_grad and cr.is_grad_enabled():
+        shares = _frequencies(weight, places).clamp_min(1).unsqueeze(1)
+        weight = weight.view(*weight.shape)
+        weight.register_hook(lambda grad: grad / shares)
+    padding = -1 if padding_idx is None else padding_idx
+    if mode == "max":
+        largest: Tensor = _core._embedding_bag_max(weight, places, ends, padding)[0]
+        return largest
+    out: Tensor = _core._embedding_bag(weight, places, ends, per_sample_weights, padding)
+    if mode == "sum":
+        return out
+    if padding_idx is None:
+        sizes = ends[1:] - ends[:-1]
+    else:
+        seen = cr.cat([cr.zeros(1, dtype=cr.int64), (places != padding_idx).cumsum(0)])
+        counts = seen.index_select(0, ends)
+        sizes = counts[1:] - counts[:-1]
+    return out / sizes.clamp_min(1).to(weight.dtype).unsqueeze(1)
+
+
+def _bag_ends(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> Tensor:
+    """Return where the bags begin, and where the last one ends."""
+    op = "embedding_bag"
+    if input.ndim == 2:
+        if offsets is not None:
+            raise ValueError(f"{op}: offsets go with a vector (got input of shape {input.shape})")
+        bags, size = input.shape
+        return cr.arange(bags + 1) * size
+    if input.ndim != 1 or offsets is None or offsets.ndim != 1:
+        got = None if offsets is None else tuple(offsets.shape)
+        raise ValueError(
+            f"{op}: got input of shape {tuple(input.shape)} and offsets {got}; expected (B, N), or "
+            "a vector and a vector of offsets"
+        )
+    if offsets.is_floating_point() or offsets.dtype == cr.bool:
+        raise TypeError(f"{op}: offsets hold integers (got {offsets.dtype}); expected cr.int64")
+    if not include_last_offset:
+        return cr.cat([offsets.to(cr.int64), cr.tensor([input.shape[0]])])
+    if offsets.shape[0] == 0:
+        raise ValueError(f"{op}: with include_last_offset, offsets has at least one entry (got 0)")
+    return offsets
 
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:

@@ -135,7 +135,7 @@ from ._resampling import (
     upsample_bilinear,
     upsample_nearest,
 )
-from ._sparse import embedding, one_hot
+from ._sparse import embedding, embedding_bag, one_hot
 from ._unfolding import (
     fold,
     unfold,
@@ -182,6 +182,7 @@ __all__ = [
     "elu",
     "elu_",
     "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
     "focal_loss",
     "fold",

@@ -1,0 +1,13 @@
+// Index tensors, checked before a kernel follows them.
+#pragma once
+
+#include "core/op.h"
+
+namespace cr {
+
+void check_index_type(const char* op, const Tensor& index);
+
+// Indices as contiguous int64 in [0, size); negative ones count from the end when `wrap`.
+Tensor checked_indices(const char* op, const Tensor& index, int64_t size, int dim, bool wrap);
+
+}  // namespace cr
