@@ -3,8 +3,6 @@
 // The generator's state is an int64 tensor (seed, position in blocks) that the launch advances, so
 // that a recorded step draws anew when replayed. Element i comes from block position + i / 4 (or
 // i / 2 for 64-bit numbers): any thread can make any part.
-#include "ops/random.kernel.h"
-
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -13,6 +11,7 @@
 #include "core/parallel.h"
 #include "ops/generator.h"
 #include "ops/pointwise.h"
+#include "ops/random.kernel.h"
 
 namespace cr {
 namespace {
@@ -160,8 +159,9 @@ void drop(const Tensor& x, Stream stream, double p, const Tensor& out) {
   constexpr int64_t kGrain = 32768;  // a multiple of a block's four numbers
   const bool wide = x.dtype() == DType::kFloat64;
   const int64_t size = itemsize(x.dtype());
-  const Drop whole{stream.seed, stream.position, static_cast<uint32_t>(p * 4294967296.0),
-                   1 / (1 - p)};
+  const double below = p < 1 ? p : 0;
+  const Drop whole{stream.seed, stream.position, static_cast<uint32_t>(below * 4294967296.0),
+                   1 / (1 - below)};
   parallel(x.numel(), kGrain, [&](int64_t begin, int64_t end, int) {
     char* const to = static_cast<char*>(out.data()) + begin * size;
     if (p == 1) {  // no 32-bit threshold is above all numbers

@@ -75,13 +75,13 @@ CR_INLINE void batch(uint32_t* out, uint64_t position, uint64_t seed) {
     k0 += 0x9E3779B9;
     k1 += 0xBB67AE85;
   }
-  uint64_t* const pairs = reinterpret_cast<uint64_t*>(out);
 #pragma GCC unroll 4
   for (int g = 0; g < kGroups; ++g) {
     const Words first = (c[g][0] & kLow) | c[g][1] << 32;
     const Words second = (c[g][2] & kLow) | c[g][3] << 32;
-    store(pairs + 2 * g * kGroupBlocks, interleave(first, second, 0));
-    store(pairs + (2 * g + 1) * kGroupBlocks, interleave(first, second, 1));
+    uint32_t* const group = out + 4 * g * kGroupBlocks;
+    store(group, reinterpret_cast<Numbers>(interleave(first, second, 0)));
+    store(group + kLanes<uint32_t>, reinterpret_cast<Numbers>(interleave(first, second, 1)));
   }
 }
 
@@ -91,7 +91,7 @@ void blocks(PhiloxBlock* out, int64_t n, uint64_t position, uint64_t seed) {
     batch(out[i].x, position + static_cast<uint64_t>(i), seed);
   }
   if (i == n) return;
-  alignas(8) PhiloxBlock rest[kBatch];
+  PhiloxBlock rest[kBatch];
   batch(rest[0].x, position + static_cast<uint64_t>(i), seed);
   memcpy(out + i, rest, static_cast<size_t>(n - i) * sizeof(PhiloxBlock));
 }
@@ -113,7 +113,7 @@ void drop(const void* source, void* target, int64_t n, const Drop& drop) {
   const T* from = static_cast<const T*>(source);
   T* to = static_cast<T*>(target);
   const Vec<T> scale = splat<T>(static_cast<T>(drop.scale)), zero{};
-  alignas(8) uint32_t numbers[kStep];
+  uint32_t numbers[kStep];
   for (int64_t i = 0; i < n; i += kStep) {
     batch(numbers, drop.position + static_cast<uint64_t>(i / 4), drop.seed);
     const int count = static_cast<int>(n - i < kStep ? n - i : kStep);
