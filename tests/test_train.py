@@ -1,19 +1,23 @@
 """fit, evaluate and predict, their callbacks, history and progress."""
 
 import csv
+import io
 import math
 import os
 import pty
+import struct
 import subprocess
 import sys
 import warnings
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import chainrule as cr
 from chainrule import data, metrics, nn, optim, train
 from chainrule.nn import functional as F
+from chainrule.train.tensorboard import crc32c
 
 
 def problem(rows=64):
@@ -423,3 +427,111 @@ def test_silence(capsys):
     assert capsys.readouterr() == ("", "")
     run([train.EarlyStopping("loss", patience=0, min_delta=9.0)], progress="lines")
     assert capsys.readouterr().out.splitlines()[-1] == "stopped: no better 'loss' for 1 epoch"
+
+
+# ---------------------------------------------------------------- TensorBoard
+
+
+def read_varint(data, at):
+    value = shift = 0
+    while True:
+        byte, at = data[at], at + 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, at
+
+
+def fields(data):
+    """The fields of a protobuf message, by number."""
+    found, at = {}, 0
+    while at < len(data):
+        key, at = read_varint(data, at)
+        if key & 7 == 0:
+            value, at = read_varint(data, at)
+        else:
+            size, at = read_varint(data, at) if key & 7 == 2 else ({1: 8, 5: 4}[key & 7], at)
+            value, at = data[at : at + size], at + size
+        found.setdefault(key >> 3, []).append(value)
+    return found
+
+
+def read_events(directory):
+    """(tag, step, content) of each summary in the only file; every checksum is checked."""
+    (path,) = directory.iterdir()
+    data, events = path.read_bytes(), []
+    while data:
+        (size,) = struct.unpack("<Q", data[:8])
+        body = data[12 : 12 + size]
+        for part, crc in ((data[:8], data[8:12]), (body, data[12 + size : 16 + size])):
+            plain = crc32c(part)
+            mask = ((plain >> 15) | (plain << 17)) + 0xA282EAD8
+            assert crc == struct.pack("<I", mask & 0xFFFFFFFF)
+        data = data[16 + size :]
+        event = fields(body)
+        for summary in event.get(5, []):
+            (value,) = map(fields, fields(summary)[1])
+            events.append((value[1][0].decode(), event.get(2, [0])[0], value))
+    return events
+
+
+def test_the_checksum_is_castagnolis():
+    # RFC 3720, B.4
+    assert crc32c(bytes(32)) == 0x8A9136AA
+    assert crc32c(b"\xff" * 32) == 0x62A8AB43
+    assert crc32c(bytes(range(32))) == 0x46DD794E
+
+
+def test_events_hold_what_was_written(tmp_path):
+    values = np.array([0.0, 1.0, 1.0, 4.0, math.nan])
+    picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    with train.SummaryWriter(tmp_path) as writer:
+        writer.add_scalar("a/b", cr.tensor([0.5], requires_grad=True), 300)
+        writer.add_histogram("h", values, 2, bins=4)
+        writer.add_image("i", picture, 3, dataformats="HWC")
+        writer.add_image("i", cr.ones(1, 2, 2), 4)
+    scalar, histogram, image, white = read_events(tmp_path)
+    assert scalar[:2] == ("a/b", 300)
+    assert struct.unpack("<f", scalar[2][2][0]) == (0.5,)
+    (numbers,) = map(fields, histogram[2][5])
+    assert [struct.unpack("<d", numbers[k][0])[0] for k in (1, 2, 3, 4, 5)] == [0, 4, 4, 6, 18]
+    np.testing.assert_array_equal(np.frombuffer(numbers[6][0]), [1, 2, 3, 4])
+    np.testing.assert_array_equal(np.frombuffer(numbers[7][0]), [1, 2, 0, 1])
+    (content,) = map(fields, image[2][4])
+    assert [content[k][0] for k in (1, 2, 3)] == [2, 4, 3]
+    with Image.open(io.BytesIO(content[4][0])) as read:
+        np.testing.assert_array_equal(np.asarray(read), picture)
+    with Image.open(io.BytesIO(fields(white[2][4][0])[4][0])) as read:
+        assert np.asarray(read).tolist() == [[255, 255], [255, 255]]
+
+
+def test_a_training_is_logged(tmp_path):
+    _, history = run([train.TensorBoard(tmp_path, histograms=2, steps=3)], metrics="accuracy")
+    events = read_events(tmp_path)
+    tags = [tag for tag, _, _ in events]
+    curve = [struct.unpack("<f", v[2][0])[0] for tag, _, v in events if tag == "loss/val"]
+    np.testing.assert_allclose(curve, history["val_loss"], rtol=1e-6)
+    assert [step for tag, step, _ in events if tag == "accuracy/train"] == [1, 2, 3, 4, 5]
+    assert [step for tag, step, _ in events if tag == "step/loss"] == [3, 6, 9]
+    assert tags.count("parameters/0.weight") == tags.count("gradients/3.bias") == 2
+
+
+def test_events_that_cannot_be_written_cost_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.warns(RuntimeWarning, match="TensorBoard: .*the training goes on"):
+        _, history = run([train.TensorBoard(tmp_path / "file")], epochs=2)
+    assert history.epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("write", "error", "message"),
+    [
+        (lambda w: w.add_scalar("x", "text"), TypeError, "add_scalar: got values of dtype"),
+        (lambda w: w.add_histogram("x", []), ValueError, "'x' holds no finite number"),
+        (lambda w: w.add_image("x", np.zeros((2, 3))), ValueError, "got shape"),
+        (lambda w: w.add_image("x", np.zeros((2, 3, 3))), ValueError, "expected 1, 3 or 4"),
+    ],
+)
+def test_bad_summaries_get_a_sentence(tmp_path, write, error, message):
+    with train.SummaryWriter(tmp_path) as writer, pytest.raises(error, match=message):
+        write(writer)

@@ -5,6 +5,7 @@ from .checkpoint import Checkpoint
 from .evaluation import evaluate, predict
 from .history import History
 from .loop import Run, fit
+from .tensorboard import SummaryWriter, TensorBoard
 
 __all__ = [
     "CSVLog",
@@ -16,6 +17,8 @@ __all__ = [
     "LRSchedule",
     "NaNStop",
     "Run",
+    "SummaryWriter",
+    "TensorBoard",
     "evaluate",
     "fit",
     "predict",
