@@ -375,6 +375,26 @@ def test_channel_shuffle() -> None:
     np.testing.assert_array_equal(nn.ChannelShuffle(6)(cr.tensor(x)).numpy(), x)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool", "bfloat16"])
+@pytest.mark.parametrize("columns", [1, 2, 3, 8, 9])
+def test_copies_that_interleave(columns: int, dtype: str) -> None:
+    """Rows become columns: a path of its own for few and long ones."""
+    for rows in (15, 16, 40):
+        source = np.random.default_rng(0).integers(0, 2, (2, columns, 3, rows))
+        x = cr.tensor(source).to(getattr(cr, dtype)).permute(0, 2, 3, 1)
+        wanted = source.transpose(0, 2, 3, 1)
+        np.testing.assert_array_equal(x.contiguous().to(cr.int64).numpy(), wanted)
+        np.testing.assert_array_equal(x.to(cr.float64).numpy(), wanted)
+        into = cr.zeros(2, 3, rows, 2 * columns)
+        into[..., ::2] = x
+        np.testing.assert_array_equal(into[..., ::2].numpy(), wanted)
+        assert not into[..., 1::2].numpy().any()
+    square = cr.arange(64.0).reshape(8, 8)
+    wide = square.repeat(1, 2)[:, :16].reshape(8, 16)
+    wide[:, :8] = wide[:, :8].t()
+    np.testing.assert_array_equal(wide[:, :8].numpy(), square.t().numpy())
+
+
 def test_gradients_of_shuffles() -> None:
     x = cr.tensor(draw(1, 8, 2, 4), requires_grad=True)
     for call in (

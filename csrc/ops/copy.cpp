@@ -8,8 +8,35 @@
 
 namespace cr {
 
+namespace {
+
+constexpr int64_t kFewLanes = 8, kLongRow = 16;
+
+// Rows of the source become columns of a narrow last dimension, as when pixels are interleaved.
+bool interleaves(const Tensor& target, const Tensor& source) {
+  const int last = target.rank() - 1;
+  return last >= 1 && source.shape() == target.shape() && target.storage() != source.storage() &&
+         target.shape()[last] > 1 && target.shape()[last] <= kFewLanes &&
+         target.shape()[last - 1] >= kLongRow && source.strides()[last] != 1 &&
+         source.strides()[last - 1] == 1;
+}
+
+Tensor column(const Tensor& tensor, int64_t i) {
+  Dims shape = tensor.shape(), strides = tensor.strides();
+  shape.pop_back();
+  strides.pop_back();
+  return tensor.alias(shape, strides, i * tensor.strides().back());
+}
+
+}  // namespace
+
 void copy_into(const Tensor& target, const Tensor& source) {
   if (target.numel() == 0) return;
+  if (interleaves(target, source)) {  // whole rows, a column at a time
+    const int64_t columns = target.shape().back();
+    for (int64_t i = 0; i < columns; ++i) copy_into(column(target, i), column(source, i));
+    return;
+  }
   const int from = static_cast<int>(source.dtype()), to = static_cast<int>(target.dtype());
   run_block(cast_table().cast[from][to], target, {source}, nullptr, 0.2);
 }
