@@ -117,7 +117,19 @@ _LAZY_NAMES = {
     "save": "io",
     "load_file": "io",
     "save_file": "io",
-}
+    # Functions of networks that torch has at the top too, with the same arguments.
+    **dict.fromkeys(
+        (
+            "adaptive_avg_pool1d", "alpha_dropout", "avg_pool1d", "bilinear", "celu",
+            "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
+            "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "group_norm",
+            "hardshrink", "layer_norm", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
+            "max_pool3d", "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle",
+            "prelu", "rms_norm", "rrelu", "selu", "threshold",
+        ),
+        "nn.functional",
+    ),
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -127,7 +139,9 @@ def __getattr__(name: str) -> Any:
         return import_module(f".{name}", __name__)
     if name in _LAZY_NAMES:
         return getattr(import_module(f".{_LAZY_NAMES[name]}", __name__), name)
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    from ._absent import missing
+
+    raise missing("", name)
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import (
+    _absent,
     _core,
     _exchange,
     _facts,
@@ -383,7 +384,7 @@ class _TensorMethods:
         return functional.prelu(self, weight)
 
     def __dir__(self: Any) -> list[str]:
-        return sorted({*dir(type(self)), *self.__dict__})
+        return sorted({*dir(type(self)), *self.__dict__} - set(_absent.ABSENT_METHODS))
 
 
 def _conversion(name: str, target: dtype) -> Callable[[Tensor], Tensor]:
@@ -448,6 +449,9 @@ def _attach() -> None:
         if hasattr(Tensor, name + "_"):
             setattr(Tensor, alias + "_", getattr(Tensor, name + "_"))
             setattr(chainrule, alias + "_", getattr(Tensor, name + "_"))
+    for name in ("detach", "detach_", "zero_"):
+        setattr(chainrule, name, getattr(Tensor, name))
+    _absent.attach()
 
 
 _attach()

@@ -1,5 +1,7 @@
 """Neural-network modules, under torch.nn's names."""
 
+from typing import TYPE_CHECKING
+
 from . import functional, init, utils
 from .modules.activation import (
     CELU,
@@ -306,3 +308,10 @@ __all__ = [
     "init",
     "utils",
 ]
+
+if not TYPE_CHECKING:  # a type checker shall find misspelt names
+
+    def __getattr__(name: str) -> object:
+        from chainrule._absent import missing
+
+        raise missing("nn", name)

@@ -6,6 +6,8 @@ operations, or gives one the arguments torch gives it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule import Tensor
 from chainrule._core import (
     avg_pool1d,
@@ -331,3 +333,11 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
         tensor([[0.6000, 0.8000]])
     """
     return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
+
+
+if not TYPE_CHECKING:  # a type checker shall find misspelt names
+
+    def __getattr__(name: str) -> object:
+        from chainrule._absent import missing
+
+        raise missing("nn.functional", name)

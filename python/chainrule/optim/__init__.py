@@ -1,5 +1,7 @@
 """Optimizers: each step is one fused call into the core over all parameters of a group."""
 
+from typing import TYPE_CHECKING
+
 from . import lr_scheduler, swa_utils
 from .adadelta import Adadelta
 from .adagrad import Adagrad
@@ -31,3 +33,10 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+if not TYPE_CHECKING:  # a type checker shall find misspelt names
+
+    def __getattr__(name: str) -> object:
+        from chainrule._absent import missing
+
+        raise missing("optim", name)
