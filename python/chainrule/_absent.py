@@ -65,7 +65,7 @@ _NAMES = {
     "pca_lowrank": "use linalg.svd",
     "qr": "use linalg.qr",
     "range": "use arange, whose end is not included",
-    "reinforce": "multiply the log-probability by the reward",
+    "reinforce": "use the log-probability times the reward as a loss",
     "rsub": "use other - input",
     "segment_reduce": "use index_add or index_reduce",
     "set_": "assign to x.data",
