@@ -343,6 +343,44 @@ def test_a_model_trains(dtype: cr.dtype) -> None:
     assert losses[-1] < 0.2 * losses[0]
 
 
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_what_a_row_writes_into_its_inputs_arrives(dtype: cr.dtype) -> None:
+    """Running statistics and optimizer state, which rows update in their arguments."""
+    cr.manual_seed(0)
+    norm, reference = cr.nn.BatchNorm1d(3).to(dtype), cr.nn.BatchNorm1d(3)
+    x = cr.randn(8, 3, dtype=dtype)
+    norm(x)
+    reference(x.float())
+    for name in ("running_mean", "running_var"):
+        got, wanted = getattr(norm, name), getattr(reference, name)
+        assert got.dtype is dtype
+        assert got.tolist() == pytest.approx(wanted.tolist(), rel=2 * cr.finfo(dtype).eps)
+    p = cr.ones(4, dtype=dtype, requires_grad=True)
+    optimizer = cr.optim.Adam([p], lr=0.5)
+    p.grad = cr.ones(4, dtype=dtype)
+    before = p._version
+    optimizer.step()
+    assert p.tolist() == [0.5] * 4
+    assert p._version > before
+    assert optimizer.state[p]["exp_avg"].tolist() == cr.tensor([0.1] * 4).to(dtype).tolist()
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "bool"])
+def test_functions_that_ask_numpy(name: str) -> None:
+    x = cr.tensor([3, 1, 2, 1, 3], dtype=of(name))
+    assert x.sort().values.tolist() == [1, 1, 2, 3, 3]
+    unique, counts = cr.unique(x, return_counts=True)
+    assert unique.dtype is x.dtype
+    assert unique.tolist() == [1, 2, 3]
+    assert counts.tolist() == [2, 1, 2]
+    assert x.median().item() == 2
+    assert x.topk(2).values.dtype is x.dtype
+    assert cr.isin(x, cr.tensor([1], dtype=of(name))).sum().item() == 2
+    assert cr.searchsorted(unique, x).tolist() == [2, 0, 1, 0, 2]
+    if not x.is_floating_point():
+        assert cr.bincount(x).tolist() == [0, 2, 1, 2]
+
+
 # ---------------------------------------------------------------- making and reading
 
 

@@ -469,7 +469,8 @@ void run_widened(const OpDef& op, const TensorList& inputs, const Attrs& attrs, 
   for (int k = 0; k < kMaxOutputs && is_half(dtype); ++k) {
     if (out[k] && is_floating(out[k].dtype())) out[k] = OP(to)(out[k], dtype);
   }
-  for (int i = 0; op.mutates && i < inputs.size(); ++i) {
+  // What the row wrote into its inputs: parameters, running statistics.
+  for (int i = 0; i < inputs.size(); ++i) {
     if (!inputs[i] || inputs[i].is(wide[i]) || wide[i].version() == 0) continue;
     copy_into(inputs[i], wide[i]);
     inputs[i].storage()->bump_version();

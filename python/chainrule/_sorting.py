@@ -382,10 +382,11 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
 # ---------------------------------------------------------------- distinct values
 
 
-def _answer(output: Any, inverse: Any | None, counts: Any | None) -> Any:
+def _answer(dtype: _core.dtype, output: Any, inverse: Any | None, counts: Any | None) -> Any:
     """The distinct values alone, or with what else was asked for."""
     extras = [tensor_of(a) for a in (inverse, counts) if a is not None]
-    return (tensor_of(output), *extras) if extras else tensor_of(output)
+    values = tensor_of(output).to(dtype)
+    return (values, *extras) if extras else values
 
 
 def unique(
@@ -421,7 +422,8 @@ def unique(
         array, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
     )
     inverse = inverse.reshape(input.shape if dim is None else -1)
-    return _answer(output, inverse if return_inverse else None, counts if return_counts else None)
+    extras = (inverse if return_inverse else None, counts if return_counts else None)
+    return _answer(input.dtype, output, *extras)
 
 
 def unique_consecutive(
@@ -462,7 +464,8 @@ def unique_consecutive(
     output = np.moveaxis(rows[first], 0, axis)
     inverse = (np.cumsum(first) - 1).reshape(input.shape if dim is None else -1)
     counts = np.diff(starts, append=n)
-    return _answer(output, inverse if return_inverse else None, counts if return_counts else None)
+    extras = (inverse if return_inverse else None, counts if return_counts else None)
+    return _answer(input.dtype, output, *extras)
 
 
 # ---------------------------------------------------------------- places in a sorted sequence
@@ -596,7 +599,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise ValueError(f"bincount: expected a vector (got shape {input.shape})")
     if minlength < 0:
         raise ValueError(f"bincount: minlength must not be negative (got {minlength})")
-    array = view_of(input)
+    array = view_of(input.to(_core.int64))
     if array.size and array.min() < 0:
         raise ValueError(f"bincount: numbers must not be negative (got {array.min()})")
     if weights is None:

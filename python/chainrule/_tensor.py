@@ -399,7 +399,9 @@ def _conversion(name: str, target: dtype) -> Callable[[Tensor], Tensor]:
 def _rebuild(
     kind: Any, array: Any, requires_grad: bool, attributes: dict[str, Any], dtype: Any
 ) -> Tensor:
-    values = _functions.tensor(array).view(getattr(_core, dtype))
+    # Arrays that pickle made are nobody else's; joblib's memory maps may be read-only.
+    own = _functions.as_tensor if array.flags.writeable else _functions.tensor
+    values = own(array).view(getattr(_core, dtype))
     tensor: Tensor = _core._make_subclass(kind, values, requires_grad)
     tensor.__dict__.update(attributes)
     return tensor
