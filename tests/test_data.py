@@ -178,7 +178,7 @@ def test_default_collate():
     assert default_collate(["a", "b"]) == ["a", "b"]
     nested = default_collate([{"a": (1, "x"), "b": Point(1.0, [2])}] * 2)
     assert nested["a"][0].tolist() == [1, 1]
-    assert nested["a"][1] == ["x", "x"]
+    assert nested["a"][1] == ("x", "x")
     assert isinstance(nested["b"], Point)
     assert nested["b"].y[0].tolist() == [2, 2]
     ordered = default_collate([OrderedDict(a=1)])

@@ -2,7 +2,11 @@
 
 import copy
 import gc
+import os
 import pickle
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -343,3 +347,36 @@ def test_empty_datasets_and_batches():
         assert [tuple(part.shape) for part in batch] == [(0, 3), (0,)]
         with pytest.raises(ValueError, match="the batch is empty"):
             next(iter(DataLoader([1, 2], batch_sampler=[[]], num_workers=workers)))
+
+
+INTERRUPTED = """
+import time
+from chainrule.data import DataLoader, Dataset
+
+class Slow(Dataset):
+    def __len__(self):
+        return 1000
+    def __getitem__(self, index):
+        time.sleep(0.02)
+        return index
+
+for batch in DataLoader(Slow(), batch_size=2, num_workers=3):
+    print(batch.tolist(), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_ends_the_process():
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout.readline() == "[0, 1]\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in errors
+    assert "DataLoader worker" not in errors

@@ -17,8 +17,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """Join samples into a batch along a new first dimension.
 
     Tensors and NumPy arrays are stacked; floats become float64 and ints int64 tensors; strings and
-    bytes stay a list; dicts, tuples, named tuples and lists are collated field by field (a plain
-    tuple becomes a list).
+    bytes stay as they are (in a list; in a tuple where they are fields of tuples); dicts, tuples,
+    named tuples and lists are collated field by field (a plain tuple becomes a list).
 
     Args:
         batch: the samples, at least one, all of one structure.
@@ -46,7 +46,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, int):
         return cr.tensor(batch)
     if isinstance(first, (str, bytes)):
-        return list(batch)
+        return batch
     if isinstance(first, Mapping):
         return _rebuild(first, {key: default_collate([s[key] for s in batch]) for key in first})
     if isinstance(first, (tuple, list)):
