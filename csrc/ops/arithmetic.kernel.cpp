@@ -176,6 +176,125 @@ struct LeakyReluGrad : Slope {
   }
 };
 
+// Curves of straight lines; the slope at a corner is the one torch takes.
+
+struct Range {
+  double low, high;
+  explicit Range(const double* params) : low(params[0]), high(params[1]) {}
+};
+
+struct Hardtanh : Range {
+  using Range::Range;
+  template <class V>
+  V operator()(V x) const {
+    const V a = V{} + Lane<V>(low), b = V{} + Lane<V>(high);
+    const V raised = x < a ? a : x;
+    return raised > b ? b : raised;
+  }
+};
+
+struct HardtanhGrad : Range {
+  using Range::Range;
+  template <class V>
+  V operator()(V grad, V x) const {
+    return (x <= Lane<V>(low)) | (x >= Lane<V>(high)) ? V{} : grad;
+  }
+};
+
+// (x + 3) / 6 between 0 and 1.
+template <class V>
+CR_INLINE V hard_sigmoid(V x) {
+  using T = Lane<V>;
+  const V y = (x + T(3)) * T(1.0 / 6), one = V{} + T(1);
+  return x <= T(-3) ? V{} : (x >= T(3) ? one : y);
+}
+
+struct Hardsigmoid {
+  template <class V>
+  V operator()(V x) const {
+    return hard_sigmoid(x);
+  }
+};
+
+struct HardsigmoidGrad {
+  template <class V>
+  V operator()(V grad, V x) const {
+    using T = Lane<V>;
+    return (x <= T(-3)) | (x >= T(3)) ? V{} : grad * T(1.0 / 6);
+  }
+};
+
+struct Hardswish {
+  template <class V>
+  V operator()(V x) const {
+    return x * hard_sigmoid(x);
+  }
+};
+
+struct HardswishGrad {
+  template <class V>
+  V operator()(V grad, V x) const {
+    using T = Lane<V>;
+    const V inside = grad * (x * T(1.0 / 3) + T(0.5));
+    return x <= T(-3) ? V{} : (x >= T(3) ? grad : inside);
+  }
+};
+
+struct Softshrink : Slope {
+  using Slope::Slope;
+  template <class V>
+  V operator()(V x) const {
+    const Lane<V> by = static_cast<Lane<V>>(slope);
+    return x > by ? x - by : (x < -by ? x + by : x * Lane<V>(0));
+  }
+};
+
+struct Hardshrink : Slope {
+  using Slope::Slope;
+  template <class V>
+  V operator()(V x) const {
+    return (x >= Lane<V>(-slope)) & (x <= Lane<V>(slope)) ? V{} : x;
+  }
+};
+
+struct ShrinkGrad : Slope {
+  using Slope::Slope;
+  template <class V>
+  V operator()(V grad, V x) const {
+    return (x >= Lane<V>(-slope)) & (x <= Lane<V>(slope)) ? V{} : grad;
+  }
+};
+
+struct Threshold : Range {
+  using Range::Range;
+  template <class V>
+  V operator()(V x) const {
+    return x <= Lane<V>(low) ? V{} + Lane<V>(high) : x;
+  }
+};
+
+struct ThresholdGrad : Slope {
+  using Slope::Slope;
+  template <class V>
+  V operator()(V grad, V x) const {
+    return x <= Lane<V>(slope) ? V{} : grad;
+  }
+};
+
+struct Prelu {
+  template <class V>
+  V operator()(V x, V weight) const {
+    return x > Lane<V>(0) ? x : x * weight;
+  }
+};
+
+struct PreluGrad {
+  template <class V>
+  V operator()(V grad, V x, V weight) const {
+    return x > Lane<V>(0) ? grad : grad * weight;
+  }
+};
+
 #define CR_COMPARISON(Functor, op)    \
   struct Functor {                    \
     template <class X>                \
@@ -462,6 +581,19 @@ constexpr PointwiseEntry kEntries[] = {
     binary<ReluGrad, kFloats>("_relu_grad"),
     unary<LeakyRelu, kFloats>("leaky_relu"),
     binary<LeakyReluGrad, kFloats>("_leaky_relu_grad"),
+    unary<Hardtanh, kFloats>("hardtanh"),
+    binary<HardtanhGrad, kFloats>("_hardtanh_grad"),
+    unary<Hardsigmoid, kFloats>("hardsigmoid"),
+    binary<HardsigmoidGrad, kFloats>("_hardsigmoid_grad"),
+    unary<Hardswish, kFloats>("hardswish"),
+    binary<HardswishGrad, kFloats>("_hardswish_grad"),
+    unary<Softshrink, kFloats>("softshrink"),
+    unary<Hardshrink, kFloats>("hardshrink"),
+    binary<ShrinkGrad, kFloats>("_shrink_grad"),
+    unary<Threshold, kFloats>("threshold"),
+    binary<ThresholdGrad, kFloats>("_threshold_grad"),
+    binary<Prelu, kFloats>("_prelu"),
+    ternary<PreluGrad, kFloats>("_prelu_grad"),
     binary<Eq, kAll>("eq"),
     binary<Ne, kAll>("ne"),
     binary<Lt, kAll>("lt"),

@@ -35,6 +35,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_cross_entropy": ("opspec/nn.py", "cross_entropy"),
     "_bce_with_logits": ("opspec/nn.py", "binary_cross_entropy_with_logits"),
     "_ctc_loss": ("opspec/nn.py", "ctc_loss"),
+    "threshold": ("test_nn_more.py", "threshold"),
+    "_prelu": ("test_nn_more.py", "test_prelu"),
     "_uniform": ("test_random.py", "test_uniform"),
     "_normal": ("test_random.py", "test_normal"),
     "_randint": ("test_random.py", "test_integers"),

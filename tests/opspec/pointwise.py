@@ -239,6 +239,39 @@ def _activation(name: str, ref: Any, **row: Any) -> Op:
     return _unary(name, ref, -6.0, 6.0, avoid=(0,), result="same", **row)
 
 
+def _hard_activations() -> tuple[Op, ...]:
+    """Curves of straight lines, away from their corners."""
+
+    def hard_sigmoid(x: Any) -> Any:
+        return np.clip(x + 3, 0, 6) / 6
+
+    def hard_swish(x: Any) -> Any:
+        return x * hard_sigmoid(x)
+
+    def row(name: str, ref: Any, kinks: tuple[float, ...], *names: str, **rest: Any) -> Op:
+        options: dict[str, Any] = {"dtypes": "f", "refused": "", "ulp": 0, "result": "same", **rest}
+        options |= {"path": f"nn.functional.{name}", "names": ("input", *names)}
+        return _unary(name, ref, -6.0, 6.0, avoid=kinks, **options)
+
+    def hard_tanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+        return np.clip(x, min_val, max_val)
+
+    def soft_shrink(x: Any, lambd: float = 0.5) -> Any:
+        return np.sign(x) * np.maximum(np.abs(x) - lambd, 0)
+
+    def hard_shrink(x: Any, lambd: float = 0.5) -> Any:
+        return np.where(np.abs(x) <= lambd, 0, x)
+
+    limits, far = {"min_val": -2.0, "max_val": 3.0}, {"lambd": 2.0}
+    return (
+        row("hardtanh", hard_tanh, (-1, 1, -2, 3), "min_val", "max_val", attrs=(limits,)),
+        row("hardsigmoid", hard_sigmoid, (-3, 3), ulp=2, scale=lambda x: np.ones_like(x)),
+        row("hardswish", hard_swish, (-3, 3), ulp=2, special=False, scale=np.abs),
+        row("softshrink", soft_shrink, (-0.5, 0.5, -2, 2), "lambd", attrs=(far,), ulp=1),
+        row("hardshrink", hard_shrink, (-0.5, 0.5, -2, 2), "lambd", attrs=(far,)),
+    )
+
+
 ACTIVATIONS = (
     _activation(
         "relu",
@@ -261,6 +294,7 @@ ACTIVATIONS = (
     _activation("gelu", _gelu, attrs=({"approximate": "tanh"},), scale=lambda x, **_: np.abs(x)),
     _activation("silu", lambda x: x * sigmoid(x), ulp=4, inplace=True),
     _activation("mish", lambda x: x * np.tanh(np.logaddexp(0, x)), ulp=6, inplace=True),
+    *_hard_activations(),
     _activation(
         "softplus",
         _softplus,

@@ -213,12 +213,10 @@ def hardtanh(
     """
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val is at most max_val (got {min_val} and {max_val})")
-    if inplace:
-        return write_back(hardtanh, input, min_val, max_val)
-    if not input.is_floating_point():
-        return input.clamp(int(min_val), int(max_val))
-    outside = (input <= min_val) | (input >= max_val)
-    return cr.where(outside, input.detach().clamp(min_val, max_val), input)
+    if isinstance(input, Tensor) and not input.is_floating_point():
+        limited = input.clamp(int(min_val), int(max_val))
+        return input.copy_(limited) if inplace else limited
+    return (_core.hardtanh_ if inplace else _core.hardtanh)(input, min_val, max_val)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -246,9 +244,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
         >>> F.hardsigmoid(cr.tensor([-4.0, 0.0, 4.0]))
         tensor([0.0000, 0.5000, 1.0000])
     """
-    if inplace:
-        return write_back(hardsigmoid, input)
-    return (hardtanh(input, -3.0, 3.0) + 3.0) / 6.0
+    return (_core.hardsigmoid_ if inplace else _core.hardsigmoid)(input)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -262,7 +258,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
         >>> F.hardswish(cr.tensor([-1.0, 1.5, 4.0]))
         tensor([-0.3333,  1.1250,  4.0000])
     """
-    return write_back(hardswish, input) if inplace else input * hardsigmoid(input)
+    return (_core.hardswish_ if inplace else _core.hardswish)(input)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -343,7 +339,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """
     if lambd < 0:
         raise ValueError(f"softshrink: lambd is at least 0 (got {lambd})")
-    return input - input.clamp(-lambd, lambd)
+    return _core.softshrink(input, lambd)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -357,7 +353,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
         >>> F.hardshrink(cr.tensor([-1.0, 0.3, 2.0]))
         tensor([-1.,  0.,  2.])
     """
-    return cr.where((input >= -lambd) & (input <= lambd), 0.0, input)
+    return _core.hardshrink(input, lambd)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -375,7 +371,9 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     """
     if inplace:
         return threshold_(input, threshold, value)
-    return cr.where(input <= threshold, value, input)
+    if not input.is_floating_point():
+        return input.masked_fill(input <= threshold, value)
+    return _core.threshold(input, threshold, value)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -402,7 +400,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
                 f"each of the {channels} channels (input of shape {tuple(input.shape)})"
             )
         slopes = weight.reshape(channels, *[1] * (input.ndim - 2))
-    return input.relu() + slopes * input.clamp(max=0.0)
+    return _core._prelu(input, slopes)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
@@ -579,7 +577,9 @@ def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Ten
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """Write :func:`threshold` of the input into it."""
-    return input.masked_fill_(input <= threshold, value)
+    if not input.is_floating_point():
+        return input.masked_fill_(input <= threshold, value)
+    return _core.threshold_(input, threshold, value)
 
 
 def rrelu_(
