@@ -39,11 +39,57 @@ CR_INLINE void multiply_strip(const Product& p, const T* b, int64_t b_row, int64
   }
 }
 
+// Enough accumulators to hide the latency of a multiply-add: rows x vectors >= 8.
+constexpr int kThinRows = 3;
+constexpr int thin_vecs(int rows) { return rows == 1 ? 8 : 4; }
+
+// Several strips side by side.
+template <class T>
+struct StripsOfB {
+  const T* p;
+  int64_t strip, row;
+  Vec<T> operator()(int j) const {
+    return load(p + j / kTileVecs * strip + j % kTileVecs * kLanes<T>);
+  }
+  void next() { p += row; }
+};
+
+// The columns of as many strips at a time as few rows need, while there are so many; returns the
+// first column that is left.
+template <class T, int Rows>
+CR_INLINE int64_t multiply_thin(const StripProduct& strips) {
+  constexpr int kVecs = thin_vecs(Rows), kCols = kVecs * kLanes<T>;
+  static_assert(kVecs % kTileVecs == 0, "whole strips");
+  const Product& p = strips.product;
+  const RowsOfA<T> a{static_cast<const T*>(p.a), p.a_row, p.a_col};
+  TileOutput<T> out{static_cast<T*>(p.c),
+                    p.c_row,
+                    kCols,
+                    p.accumulate,
+                    static_cast<const T*>(p.row_bias),
+                    static_cast<const T*>(p.col_bias)};
+  int64_t col = 0;
+  for (; col + kCols <= p.cols; col += kCols, out.c += kCols) {
+    const T* b = static_cast<const T*>(p.b) + col / kTileCols<T> * strips.b_strip;
+    tile<T, Rows, kVecs>(p.depth, a, StripsOfB<T>{b, strips.b_strip, p.b_row}, out);
+    if (out.col_bias) out.col_bias += kCols;
+  }
+  return col;
+}
+
 template <class T>
 void multiply(const StripProduct& strips) {
   const Product& p = strips.product;
   const T* b = static_cast<const T*>(strips.product.b);
-  for (int64_t col = 0; col < p.cols; col += kTileCols<T>) {
+  int64_t col = 0;
+  if (p.rows == 1) {
+    col = multiply_thin<T, 1>(strips);
+  } else if (p.rows == 2) {
+    col = multiply_thin<T, 2>(strips);
+  } else if (p.rows == 3) {
+    col = multiply_thin<T, 3>(strips);
+  }
+  for (; col < p.cols; col += kTileCols<T>) {
     const bool whole = p.cols - col >= kTileCols<T>;
     const int cols = whole ? kTileCols<T> : static_cast<int>(p.cols - col);
     const T* strip =
@@ -131,10 +177,6 @@ void pack(void* strips, const void* from, int64_t b_row, int64_t b_col, int64_t 
 }
 
 // ---------------------------------------------------------------- few rows
-
-// Enough accumulators to hide the latency of a multiply-add: rows x vectors >= 8.
-constexpr int kThinRows = 3;
-constexpr int thin_vecs(int rows) { return rows == 1 ? 8 : 4; }
 
 // The last columns of B, fewer than a vector.
 template <class T>
