@@ -1,4 +1,4 @@
-"""Right answers in plain NumPy: convolution, pooling, losses and whole networks with gradients.
+"""Right answers in plain NumPy: convolution, pooling, recurrence, losses, networks; gradients.
 
 Written for clearness and run in float64, these check every library. The network classes carry
 torch's constructor arguments, so that one text such as ``Linear(2, 16), ReLU(), Linear(16, 1)``
@@ -250,6 +250,91 @@ def avg_pool2d_grad(
         image_grad[:, :, rows, columns] += g / kernel**2
     height, width = x.shape[2:]
     return image_grad[:, :, padding : padding + height, padding : padding + width]
+
+
+def _rnn(kind: str, x: Array, weights: Params) -> tuple[Array, list[tuple[Array, ...]]]:
+    """One layer by torch's equations, from zero states: all h, and what their gradients need."""
+    w, u, b, d = weights
+    h = c = np.zeros((x.shape[1], u.shape[1]))
+    states, kept = [], []
+    for a in x @ w.T + b:
+        before, c_before, r = h, c, h @ u.T + d
+        if kind == "RNN":
+            h = np.tanh(a + r)
+            kept.append((before, h))
+        elif kind == "LSTM":
+            i, f, g, o = np.split(a + r, 4, axis=1)
+            i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+            c = f * c + i * g
+            h = o * np.tanh(c)
+            kept.append((before, c_before, i, f, g, o, np.tanh(c)))
+        else:
+            (ar, az, an), (rr, rz, rn) = np.split(a, 3, axis=1), np.split(r, 3, axis=1)
+            reset, z = sigmoid(ar + rr), sigmoid(az + rz)
+            n = np.tanh(an + reset * rn)
+            h = n + z * (before - n)
+            kept.append((before, reset, z, n, rn))
+        states.append(h)
+    return np.stack(states), kept
+
+
+def _rnn_grad(kind: str, x: Array, weights: Params, grad: Array) -> tuple[Array, Params]:
+    """Gradients of one layer: of x, and of the weights and biases."""
+    w, u = weights[:2]
+    kept = _rnn(kind, x, weights)[1]
+    dh = dc = np.zeros(grad.shape[1:])
+    dx, total = np.empty(x.shape), [np.zeros(p.shape) for p in weights]
+    for t in reversed(range(len(x))):
+        dh = dh + grad[t]
+        h, *values = kept[t]
+        direct: Array | float = 0.0
+        if kind == "RNN":
+            da = dr = dh * (1 - values[0] ** 2)
+        elif kind == "LSTM":
+            c, i, f, g, o, tanh_c = values
+            dc = dc + dh * o * (1 - tanh_c**2)
+            parts = (dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g))
+            da = dr = np.concatenate((*parts, dh * tanh_c * o * (1 - o)), 1)
+            dc = dc * f
+        else:
+            reset, z, n, rn = values
+            dn = dh * (1 - z) * (1 - n * n)
+            gates = (dn * rn * reset * (1 - reset), dh * (h - n) * z * (1 - z))
+            da, dr = np.concatenate((*gates, dn), 1), np.concatenate((*gates, dn * reset), 1)
+            direct = dh * z
+        dx[t], dh = da @ w, dr @ u + direct
+        for into, part in zip(total, (da.T @ x[t], dr.T @ h, da.sum(0), dr.sum(0)), strict=True):
+            into += part
+    return dx, total
+
+
+def recurrent(kind: str, x: Array, weights: Params, layers: int = 1, both: bool = False) -> Array:
+    """The outputs of RNN, LSTM or GRU; `weights` in the order of torch's parameters."""
+    left = iter(weights)
+    for _ in range(layers):
+        steps = (1, -1) if both else (1,)
+        outs = [_rnn(kind, x[::s], [next(left) for _ in range(4)])[0][::s] for s in steps]
+        x = np.concatenate(outs, -1)
+    return x
+
+
+def recurrent_grads(
+    kind: str, x: Array, weights: Params, grad: Array, layers: int = 1, both: bool = False
+) -> Params:
+    """Gradients of `recurrent` for the weights."""
+    steps = (1, -1) if both else (1,)
+    own = len(weights) - 4 * len(steps)  # where the last layer's begin
+    below = recurrent(kind, x, weights[:own], layers - 1, both)
+    grads: Params = []
+    down = np.zeros(below.shape)
+    for k, (s, g) in enumerate(zip(steps, np.split(grad, len(steps), -1), strict=True)):
+        layer = weights[own + 4 * k : own + 4 * k + 4]
+        dx, parts = _rnn_grad(kind, below[::s], layer, g[::s])
+        down += dx[::s]
+        grads += parts
+    if layers == 1:
+        return grads
+    return recurrent_grads(kind, x, weights[:own], down, layers - 1, both) + grads
 
 
 class Layer:

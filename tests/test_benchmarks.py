@@ -45,7 +45,9 @@ def test_expression_rows_are_complete(key: str) -> None:
             compile(line, key, "eval")
 
 
-@pytest.mark.parametrize("group", ["matmul", "conv", "conv-backward", "train", "infer"])
+@pytest.mark.parametrize(
+    "group", ["matmul", "conv", "conv-backward", "recurrent", "train", "infer"]
+)
 def test_compute_bound_rows_count_their_work(group: str) -> None:
     rows = [problem for problem in TABLE.values() if problem.group == group]
     assert rows
@@ -120,6 +122,33 @@ def test_reference_conv2d(stride: int, padding: int, groups: int) -> None:
         direction = rng.standard_normal(values[at].shape)
         expected = directional(loss, values[at], direction)
         assert (grad * direction).sum() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("layers", "both"), [(1, False), (2, True)])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_reference_recurrent(kind: str, layers: int, both: bool) -> None:
+    rng = np.random.default_rng(2)
+    size = 4 * {"RNN": 1, "LSTM": 4, "GRU": 3}[kind]
+    weights = [
+        rng.standard_normal(shape)
+        for layer in range(layers)
+        for _ in range(2 if both else 1)
+        for shape in ((size, 8 if layer else 3), (size, 4), (size,), (size,))
+    ]
+    x = rng.standard_normal((5, 2, 3))
+    out = reference.recurrent(kind, x, weights, layers, both)
+    assert out.shape == (5, 2, 8 if both else 4)
+    g = rng.standard_normal(out.shape)
+    grads = reference.recurrent_grads(kind, x, weights, g, layers, both)
+    for at, grad in enumerate(grads):
+
+        def loss(value: np.ndarray, at: int = at) -> float:
+            arrays = [*weights[:at], value, *weights[at + 1 :]]
+            return float((reference.recurrent(kind, x, arrays, layers, both) * g).sum())
+
+        direction = rng.standard_normal(weights[at].shape)
+        expected = directional(loss, weights[at], direction)
+        assert (grad * direction).sum() == pytest.approx(expected, rel=1e-5, abs=1e-8)
 
 
 @pytest.mark.parametrize("kind", ["max", "avg"])
