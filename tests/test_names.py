@@ -79,6 +79,24 @@ def test_vdot_and_chains() -> None:
 # ---------------------------------------------------------------- norms
 
 
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0, 3.5, np.inf])
+def test_pdist(p: float) -> None:
+    x = to_tensor(CUBE.reshape(6, 4))
+    same(cr.pdist(x, p), to_numpy(cr.cdist(x, x, p))[np.triu_indices(6, 1)])
+    if 0 < p < np.inf:
+        smooth(lambda v: cr.nn.functional.pdist(v, p), A)
+    assert cr.pdist(cr.zeros(1, 3)).shape == (0,)
+    with pytest.raises(ValueError, match=r"pdist: expected a matrix .*\(2, 3, 4\)"):
+        cr.pdist(to_tensor(CUBE))
+
+
+def test_deterministic_algorithms_are_accepted() -> None:
+    cr.use_deterministic_algorithms(True)
+    assert cr.are_deterministic_algorithms_enabled()
+    cr.use_deterministic_algorithms(False, warn_only=True)
+    assert not cr.are_deterministic_algorithms_enabled()
+
+
 @pytest.mark.parametrize("p", [0, 0.5, 1, 2, 3, np.inf, -np.inf])
 def test_dist(p: float) -> None:
     difference = np.abs(A - W)

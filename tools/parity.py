@@ -61,7 +61,7 @@ PENDING: dict[str, tuple[str, ...]] = {
     ),
     "torch": (
         "cholesky", "compile", "det", "inverse", "logdet",
-        "matrix_power", "pdist", "pinverse", "slogdet", "svd", "use_deterministic_algorithms",
+        "matrix_power", "pinverse", "slogdet", "svd",
         "vmap",
     ),
     "torch.autograd": (
@@ -75,18 +75,6 @@ PENDING: dict[str, tuple[str, ...]] = {
         "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",
         "matrix_norm", "matrix_power", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
         "svd", "svdvals", "vander", "vecdot", "vector_norm",
-    ),
-    "torch.nn": (
-       
-       
-    ),
-    "torch.nn.functional": (
-        "pdist",
-       
-    ),
-    "torch.nn.utils": (
-       
-       
     ),
 }  # fmt: skip
 

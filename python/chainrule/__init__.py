@@ -117,6 +117,8 @@ _LAZY_NAMES = {
     "save": "io",
     "load_file": "io",
     "save_file": "io",
+    "are_deterministic_algorithms_enabled": "config",
+    "use_deterministic_algorithms": "config",
     # Functions of networks that torch has at the top too, with the same arguments.
     **dict.fromkeys(
         (
@@ -124,7 +126,7 @@ _LAZY_NAMES = {
             "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
             "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "group_norm",
             "hardshrink", "layer_norm", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
-            "max_pool3d", "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle",
+            "max_pool3d", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle",
             "prelu", "rms_norm", "rrelu", "selu", "threshold",
         ),
         "nn.functional",

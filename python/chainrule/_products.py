@@ -15,8 +15,8 @@ from ._core import Tensor
 
 __all__ = [
     "addbmm", "addmv", "addmv_", "addr", "block_diag", "cartesian_prod", "cdist", "chain_matmul",
-    "combinations", "corrcoef", "cov", "cross", "einsum", "inner", "kron", "tensordot", "trace",
-    "vander", "vdot",
+    "combinations", "corrcoef", "cov", "cross", "einsum", "inner", "kron", "pdist", "tensordot",
+    "trace", "vander", "vdot",
 ]  # fmt: skip
 
 METHODS = (
@@ -505,6 +505,34 @@ def cdist(
     square = x1.square().sum(-1, True) + x2.square().sum(-1).unsqueeze(-2) - 2 * (x1 @ x2.mT)
     apart = ~(square <= 0)  # true for NaN
     return _core.where(apart, square, 1.0).sqrt() * apart
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """Distances between all pairs of different rows, in the order (0, 1), (0, 2), ..., (1, 2), ...
+
+    Args:
+        input: floating-point matrix of N rows.
+        p: the norm of the differences, 0 to infinity.
+
+    Returns:
+        Vector of N (N - 1) / 2 distances; where two rows are equal the gradient is 0.
+
+    Raises:
+        ValueError: when the input is no matrix or ``p`` is negative.
+
+    Example:
+        >>> cr.pdist(cr.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
+        tensor([5.0000, 1.0000, 4.2426])
+    """
+    import numpy as np
+
+    if input.ndim != 2:
+        raise ValueError(f"pdist: expected a matrix (got shape {input.shape})")
+    if not p >= 0:
+        raise ValueError(f"pdist: p must not be negative (got {p})")
+    first, second = (tensor_of(places) for places in np.triu_indices(input.shape[0], 1))
+    result: Tensor = _core.norm(input.index_select(0, first) - input.index_select(0, second), p, -1)
+    return result
 
 
 # ---------------------------------------------------------------- covariance

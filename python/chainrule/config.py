@@ -18,6 +18,25 @@ def threading_backend() -> str:
     return str(_core._threading_backend())
 
 
+_deterministic = False
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accepted for programs written for torch: every algorithm here is deterministic.
+
+    Args:
+        mode: what :func:`are_deterministic_algorithms_enabled` answers from now on.
+        warn_only: without effect.
+    """
+    global _deterministic
+    _deterministic = bool(mode)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What :func:`use_deterministic_algorithms` was told last."""
+    return _deterministic
+
+
 def show() -> str:
     """All facts, one a line.
 

@@ -34,6 +34,7 @@ from chainrule._core import (
     softplus,
     tanh,
 )
+from chainrule._products import pdist
 
 from ._activations import (
     celu,
@@ -239,6 +240,7 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",
