@@ -1,0 +1,87 @@
+"""What a lecture states beside what was computed.
+
+Every script here has one function, ``findings(small)``, that yields a `Finding` for each number or
+claim it checks, and ends with ``main(findings)``: run it and it prints them. ``index.py`` runs them
+all and writes ``docs/lectures.md``; ``tests/test_lectures.py`` asserts every one.
+
+Rows are numbered as the index is: ``2.5`` is the fifth statement of lecture 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# How many rows each lecture has: 0.1 to 0.13, and so on.
+ROWS = {0: 13, 1: 16, 2: 24, 3: 15, 4: 8}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of a lecture's report.
+
+    Attributes:
+        row: its number in the index, such as ``"2.5"``.
+        what: what is computed, in a few words.
+        taught: what the lecture says, as it says it.
+        found: what chainrule computes: a number, several, a text, or whether a claim holds.
+        right: what `found` must be; by default what is taught.
+        within: how far `found` may be from it, absolutely.
+        slip: where the lecture slips, in one line.
+    """
+
+    row: str
+    what: str
+    taught: Any
+    found: Any
+    right: Any = None
+    within: float = 0.0
+    slip: str = ""
+
+    @property
+    def expected(self) -> Any:
+        """What `found` must be."""
+        return self.taught if self.right is None else self.right
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is."""
+        right = self.expected
+        if isinstance(right, str):
+            return str(self.found) == right
+        found = np.asarray(self.found, dtype=np.float64)
+        right = np.asarray(right, dtype=np.float64)
+        return found.shape == right.shape and bool(np.all(np.abs(found - right) <= self.within))
+
+    def __str__(self) -> str:
+        line = f"{self.row:>5}  {self.what}: taught {text(self.taught)}, found {text(self.found)}"
+        if not self.holds:
+            line += f"  WRONG, expected {text(self.expected)} within {self.within:g}"
+        return line + (f"\n       slip: {self.slip}" if self.slip else "")
+
+
+def text(value: Any) -> str:
+    """A number to six digits, a list of them in parentheses, a claim as yes or no."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    array = np.asarray(value)
+    if array.ndim:
+        return "(" + ", ".join(text(part) for part in array.tolist()) + ")"
+    return f"{array.item():.6g}"
+
+
+def main(findings: Callable[[bool], Iterator[Finding]]) -> None:
+    """Print a script's findings; the exit code is 1 where one does not hold."""
+    parser = argparse.ArgumentParser(description=findings.__globals__["__doc__"].splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="less training, the same checks")
+    wrong = 0
+    for finding in findings(parser.parse_args().small):
+        print(finding, flush=True)
+        wrong += not finding.holds
+    raise SystemExit(1 if wrong else 0)

@@ -1,0 +1,52 @@
+"""Every number the lectures teach, as the scripts of examples/lectures find it."""
+
+import ast
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import chainrule as cr
+
+LECTURES = Path(__file__).parents[1] / "examples" / "lectures"
+sys.path.insert(0, str(LECTURES))
+
+import index  # type: ignore[import-not-found]  # noqa: E402
+from finding import ROWS, Finding  # type: ignore[import-not-found]  # noqa: E402
+
+SCRIPTS = index.scripts()
+PENDING: set[str] = {f"{lecture}.{n}" for lecture, rows in ROWS.items() for n in range(1, rows + 1)}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_every_finding_holds(path: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    cr.manual_seed(0)
+    found = list(index.load(path).findings(True))
+    assert found, "a script checks something"
+    assert [str(finding) for finding in found if not finding.holds] == []
+    assert list(tmp_path.iterdir()) == []  # pictures only when asked for
+
+
+def test_every_row_has_a_script() -> None:
+    """The page names each row of each lecture; it is written by the index script."""
+    page = index.PAGE.read_text(encoding="utf-8")
+    rows = {f"{lecture}.{n}" for lecture, last in ROWS.items() for n in range(1, last + 1)}
+    assert {row for row in rows if f"\n| {row} |" not in page} <= PENDING
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_scripts_are_short_and_say_what_they_do(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(source))
+    assert len(source.splitlines()) <= 250
+
+
+def test_a_finding_judges() -> None:
+    assert Finding("0.1", "x", 2.0, 2.0).holds
+    assert not Finding("0.1", "x", 2.0, 2.1).holds
+    assert Finding("0.1", "x", "17.6160", 17.61594, 17.61594, within=1e-5).holds
+    assert not Finding("0.1", "x", [1.0, 2.0], 1.0).holds
+    assert "WRONG" in str(Finding("0.1", "x", True, False))
+    assert "slip: none" in str(Finding("0.1", "x", True, True, slip="none"))
