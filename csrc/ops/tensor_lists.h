@@ -12,8 +12,8 @@
 namespace cr {
 
 inline void check_floating(const char* row, const char* what, int i, const Tensor& tensor) {
-  CR_CHECK_TYPE(tensor.dtype() == DType::kFloat32 || tensor.dtype() == DType::kFloat64, row, ": ", what, " ", i, " has dtype ", tensor.dtype(),
-                "; expected float32 or float64");
+  CR_CHECK_TYPE(tensor.dtype() == DType::kFloat32 || tensor.dtype() == DType::kFloat64, row, ": ",
+                what, " ", i, " has dtype ", tensor.dtype(), "; expected float32 or float64");
 }
 
 inline void check_writable(const char* row, const char* what, int i, const Tensor& tensor) {
