@@ -243,6 +243,90 @@ def test_upsampling_layers() -> None:
     )
 
 
+# ---------------------------------------------------------------- coordinates
+
+
+def sampled(x: np.ndarray, grid: np.ndarray, align: bool) -> np.ndarray:
+    """Bilinear interpolation of images, zeros outside, point by point."""
+    out = np.zeros((*x.shape[:2], *grid.shape[1:3]))
+    height, width = x.shape[2:]
+    for n, i, j in np.ndindex(*grid.shape[:3]):
+        sizes, at = np.array([width, height]), grid[n, i, j] + 1
+        at = at * (sizes - 1) / 2 if align else (at * sizes - 1) / 2
+        for r, c in itertools.product(range(height), range(width)):
+            weight = max(1 - abs(at[1] - r), 0) * max(1 - abs(at[0] - c), 0)
+            out[n, :, i, j] += weight * x[n, :, r, c]
+    return out
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_grid_sample(align: bool) -> None:
+    x, grid = draw(2, 3, 5, 4), 1.5 * draw(2, 3, 6, 2, seed=1)
+    got = F.grid_sample(cr.tensor(x), cr.tensor(grid), align_corners=align)
+    np.testing.assert_allclose(got.numpy(), sampled(x, grid, align), atol=1e-12)
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_affine_grid_of_the_identity(align: bool) -> None:
+    """Reads every pixel at its place, in images and volumes."""
+    for shape in ((2, 3, 5, 4), (2, 3, 4, 3, 5)):
+        rank = len(shape) - 2
+        x = draw(*shape)
+        theta = cr.eye(rank, rank + 1, dtype=cr.float64).repeat(2, 1, 1)
+        grid = F.affine_grid(theta, shape, align)
+        for padding in ("zeros", "border", "reflection"):
+            for mode in ("bilinear", "nearest"):
+                got = F.grid_sample(cr.tensor(x), grid, mode, padding, align)
+                np.testing.assert_allclose(got.numpy(), x, atol=1e-12)
+    turned = cr.tensor([[[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]], dtype=cr.float64)
+    image = draw(1, 2, 4, 4)
+    got = F.grid_sample(cr.tensor(image), F.affine_grid(turned, (1, 2, 4, 4)))
+    np.testing.assert_allclose(got.numpy(), image.swapaxes(2, 3), atol=1e-12)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_gradients_of_grid_sample(mode: str, padding: str) -> None:
+    x = cr.tensor(draw(1, 2, 4, 3), requires_grad=True)
+    grid = cr.tensor(np.random.default_rng(3).uniform(-1.7, 1.7, (1, 3, 2, 2)))
+    if mode != "nearest":
+        grid.requires_grad_()
+
+    def call(x: cr.Tensor, grid: cr.Tensor) -> cr.Tensor:
+        return F.grid_sample(x, grid, mode, padding).square()
+
+    assert gradcheck(call, (x, grid))
+    assert gradgradcheck(call, (x, grid))
+
+
+def test_coordinates_that_are_no_numbers() -> None:
+    x = cr.ones(1, 1, 3, 3)
+    bad = cr.tensor([float("nan"), float("inf"), -float("inf"), 1e30]).reshape(1, 4, 1, 1)
+    for mode in ("bilinear", "nearest", "bicubic"):
+        for padding in ("zeros", "border", "reflection"):
+            F.grid_sample(x, bad.expand(1, 4, 1, 2), mode, padding)
+
+
+def test_bad_coordinates() -> None:
+    x, grid = cr.zeros(2, 3, 4, 4), cr.zeros(2, 5, 6, 2)
+    for call, message in (
+        (lambda: F.grid_sample(x[0], grid), r"input \(3, 4, 4\) and grid \(2, 5, 6, 2\)"),
+        (lambda: F.grid_sample(x, grid[..., :1]), r"grid \(2, 5, 6, 1\)"),
+        (lambda: F.grid_sample(x, grid[:1]), "as many images, not empty, as grids"),
+        (lambda: F.grid_sample(x[:, :, :0], grid), "as many images, not empty, as grids"),
+        (lambda: F.grid_sample(x, grid, "linear"), r"mode is 'bilinear', .*got 'linear'"),
+        (lambda: F.grid_sample(x, grid, padding_mode="wrap"), "padding_mode is one of"),
+        (lambda: F.affine_grid(cr.zeros(2, 3, 3), (2, 3, 4, 4)), r"theta \(2, 3, 3\) and size"),
+        (lambda: F.affine_grid(cr.zeros(2, 2, 3), (2, 3, 0, 4)), "sizes must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    with pytest.raises(TypeError, match="grid_sample: input and grid have one floating dtype"):
+        F.grid_sample(x, grid.double())
+    with pytest.raises(TypeError, match="affine_grid: got theta of dtype"):
+        F.affine_grid(cr.zeros(2, 2, 3, dtype=cr.int64), (2, 3, 4, 4))
+
+
 # ---------------------------------------------------------------- windows
 
 

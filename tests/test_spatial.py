@@ -247,6 +247,60 @@ def test_bad_unpools() -> None:
         F.max_unpool2d(x, at, 1, 1, 1)
 
 
+# ---------------------------------------------------------------- fractional pools
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_fractional_pools(rank: int) -> None:
+    """Each output is the maximum of a window; the windows are in order and reach the ends."""
+    pool = (F.fractional_max_pool2d, F.fractional_max_pool3d)[rank - 2]
+    x = draw(2, 3, *(11, 9, 7)[:rank])
+    out, at = pool(cr.tensor(x), 2, (6, 5, 4)[:rank], return_indices=True)
+    assert out.shape == at.shape == (2, 3, *(6, 5, 4)[:rank])
+    flat = x.reshape(6, -1)
+    taken = np.take_along_axis(flat, at.numpy().reshape(6, -1), 1)
+    np.testing.assert_array_equal(out.numpy().reshape(6, -1), taken)
+    rows = np.stack(np.unravel_index(at.numpy(), x.shape[2:]))
+    for d in range(rank):
+        assert (np.diff(rows[d], axis=2 + d) >= -1).all()
+        assert rows[d].max() >= x.shape[2 + d] - 2
+    cr.manual_seed(0)
+    first = pool(cr.tensor(x), 2, output_ratio=0.6)
+    cr.manual_seed(0)
+    np.testing.assert_array_equal(first.numpy(), pool(cr.tensor(x), 2, output_ratio=0.6).numpy())
+    assert first.shape == (2, 3, *(int(n * 0.6) for n in x.shape[2:]))
+    samples = cr.rand(1, 3, rank, dtype=cr.float64)
+    single = pool(cr.tensor(x[0]), 3, 3, _random_samples=samples)
+    assert single.shape == (3, *(3,) * rank)
+    leaf = cr.tensor(x[:1, :2], requires_grad=True)
+    samples = cr.rand(1, 2, rank, dtype=cr.float64)
+    assert gradcheck(lambda x: pool(x, 2, 3, _random_samples=samples).square(), leaf)
+    assert pool(cr.zeros(0, 3, *(9,) * rank), 2, 4).shape == (0, 3, *(4,) * rank)
+
+
+def test_bad_fractional_pools() -> None:
+    x = cr.zeros(2, 3, 6, 6)
+    for call, message in (
+        (lambda: F.fractional_max_pool2d(x, 2), "give either output_size or output_ratio"),
+        (lambda: F.fractional_max_pool2d(x, 2, 3, 0.5), "give either output_size or output_ratio"),
+        (lambda: F.fractional_max_pool2d(x, 2, output_ratio=1.5), "lies between 0 and 1"),
+        (lambda: F.fractional_max_pool2d(x, 4, 4), r"do not fit .*\(2, 3, 6, 6\)"),
+        (lambda: F.fractional_max_pool2d(x[0, 0], 2, 2), r"got input of shape \(6, 6\)"),
+        (
+            lambda: F.fractional_max_pool2d(x, 2, 3, _random_samples=cr.zeros(2, 3, 3)),
+            r"_random_samples has shape \(2, 3, 3\); expected \(2, 3, 2\)",
+        ),
+        (
+            lambda: F.fractional_max_pool2d(x, 2, 3, _random_samples=cr.ones(2, 3, 2)),
+            r"_random_samples lie in \[0, 1\)",
+        ),
+        (lambda: nn.FractionalMaxPool3d(2), "FractionalMaxPool3d: give either"),
+        (lambda: nn.FractionalMaxPool2d(2, output_ratio=0), "FractionalMaxPool2d: output_ratio"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
 # ---------------------------------------------------------------- pads and norms of volumes
 
 

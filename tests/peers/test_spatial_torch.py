@@ -176,3 +176,57 @@ def test_interpolation_agrees(mode, rank, dtype):
         expected.square().sum().backward()
         near["atol"] *= 10
         np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), err_msg=str(options), **near)
+
+
+@pytest.mark.parametrize("align", [False, True])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize(
+    ("mode", "rank"), [(m, r) for r in (2, 3) for m in ("bilinear", "nearest", "bicubic")][:5]
+)
+def test_grid_sample_agrees(mode, rank, padding, align):
+    rng = np.random.default_rng(0)
+    image = rng.standard_normal((2, 3, *(5, 6, 4)[:rank]))
+    where = rng.uniform(-1.9, 1.9, (2, *(3, 7, 2)[:rank], rank))
+    x, grid = (cr.tensor(a, requires_grad=True) for a in (image, where))
+    y, other = (torch.tensor(a, requires_grad=True) for a in (image, where))
+    out = nn.functional.grid_sample(x, grid, mode, padding, align)
+    expected = torch.nn.functional.grid_sample(y, other, mode, padding, align)
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), atol=1e-12)
+    out.square().sum().backward()
+    expected.square().sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), atol=1e-11)
+    if mode != "nearest":
+        np.testing.assert_allclose(grid.grad.numpy(), other.grad.numpy(), atol=1e-11)
+
+
+@pytest.mark.filterwarnings("ignore:Since version 1.3.0:UserWarning")
+@pytest.mark.parametrize("align", [False, True])
+@pytest.mark.parametrize("size", [(2, 3, 4, 5), (2, 1, 1, 3), (2, 3, 4, 1, 5)])
+def test_affine_grid_agrees(size, align):
+    rank = len(size) - 2
+    theta = np.random.default_rng(0).standard_normal((2, rank, rank + 1))
+    np.testing.assert_allclose(
+        nn.functional.affine_grid(cr.tensor(theta), size, align).numpy(),
+        torch.nn.functional.affine_grid(torch.tensor(theta), size, align).numpy(),
+        atol=1e-14,
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rank", [2, 3])
+def test_fractional_pool_agrees(rank, dtype):
+    rng = np.random.default_rng(0)
+    array = rng.standard_normal((2, 3, *(9, 11, 8)[:rank])).astype(dtype)
+    name = f"FractionalMaxPool{rank}d"
+    for options in ({"output_size": (4, 6, 3)[:rank]}, {"output_ratio": 0.55}, {"output_size": 1}):
+        samples = rng.uniform(0, 1, (2, 3, rank)).astype(dtype)
+        ours = getattr(nn, name)(
+            2, return_indices=True, _random_samples=cr.tensor(samples), **options
+        )
+        theirs = getattr(torch.nn, name)(
+            2, return_indices=True, _random_samples=torch.tensor(samples), **options
+        )
+        assert repr(ours) == repr(theirs)
+        assert list(ours.state_dict()) == list(theirs.state_dict())
+        for mine, other in zip(ours(cr.tensor(array)), theirs(torch.tensor(array)), strict=True):
+            np.testing.assert_array_equal(mine.numpy(), other.numpy())

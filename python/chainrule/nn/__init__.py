@@ -64,6 +64,7 @@ from .modules.dropout import (
 )
 from .modules.flatten import Flatten, Unflatten
 from .modules.fold import Fold, Unfold
+from .modules.fractional import FractionalMaxPool2d, FractionalMaxPool3d
 from .modules.linear import (
     Bilinear,
     Identity,
@@ -207,6 +208,8 @@ __all__ = [
     "Flatten",
     "FocalLoss",
     "Fold",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
     "GRUCell",
     "GaussianNLLLoss",
     "GaussianNoise",

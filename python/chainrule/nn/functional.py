@@ -83,6 +83,12 @@ from ._dropout import (
     feature_alpha_dropout,
     gaussian_noise,
 )
+from ._fractional import (
+    fractional_max_pool2d,
+    fractional_max_pool2d_with_indices,
+    fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
+)
 from ._losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -138,6 +144,10 @@ from ._resampling import (
     upsample_bilinear,
     upsample_nearest,
 )
+from ._sampling import (
+    affine_grid,
+    grid_sample,
+)
 from ._sparse import embedding, embedding_bag, one_hot
 from ._unfolding import (
     fold,
@@ -155,6 +165,7 @@ __all__ = [
     "adaptive_max_pool2d_with_indices",
     "adaptive_max_pool3d",
     "adaptive_max_pool3d_with_indices",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -189,10 +200,15 @@ __all__ = [
     "feature_alpha_dropout",
     "focal_loss",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
     "gaussian_nll_loss",
     "gaussian_noise",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",
