@@ -218,6 +218,12 @@ def test_the_row_guards_itself():
         row(x, x, x, cr.zeros(3, 3), None, 0.0, False, 1.0)
     with pytest.raises(ValueError, match=r"attention: query .* do not fit"):
         row(x, cr.zeros(2, 3, 5), x, None, None, 0.0, False, 1.0)
+    out, log_sum, start = row(x, x, x, None, None, 0.0, False, 1.0)
+    grad_row = cr._core._attention_grad
+    with pytest.raises(ValueError, match=r"attention_grad: .*\(2, 3\); expected .*\(2, 3, 4\)"):
+        grad_row(out, x, x, x, None, log_sum, log_sum, start, 0.0, False, 1.0)
+    with pytest.raises(ValueError, match=r"attention_grad: .*\(2, 3, 4\); expected .*\(2, 3\)"):
+        grad_row(out, x, x, x, None, out, out, start, 0.0, False, 1.0)
 
 
 # ---------------------------------------------------------------- threads and memory

@@ -234,8 +234,9 @@ void launch_backward(Call& call) {
   const Sizes sizes(query, key, value);
   const Options options(call.attrs);
   const Stream stream = options.p > 0 ? stream_of(call.in[7]) : Stream{};
-  const Tensor given = swap_back_alias(grad), out = swap_back_alias(call.in[5]);
-  const Tensor log_sum = call.in[6].contiguous() ? call.in[6] : contiguous_copy(call.in[6]);
+  const auto dense = [](const Tensor& x) { return x.contiguous() ? x : contiguous_copy(x); };
+  const Tensor given = swap_back_alias(grad), out = swap_back_alias(dense(call.in[5]));
+  const Tensor log_sum = dense(call.in[6]);
   Tensor result[3];
   for (int i = 0; i < 3; ++i) result[i] = swap_back_alias(call.out[i]);
 
@@ -408,6 +409,11 @@ Sizes checked_sizes(const Call& call, const Tensor& query, const Tensor& key, co
   return Sizes(query, key, value);
 }
 
+void check_operand(const Call& call, const Tensor& x, const Dims& shape, DType dtype) {
+  CR_CHECK(x.shape() == shape && x.dtype() == dtype, call.name(), ": got ", x.dtype(), " of shape ",
+           x.shape(), "; expected ", dtype, " of shape ", shape);
+}
+
 const Row attention_row =
     Row("_attention(Tensor query, Tensor key, Tensor value, Tensor? mask, Tensor? state, float p, "
         "bool causal, float scale) -> (Tensor out, Tensor log_sum, Tensor start)")
@@ -466,6 +472,12 @@ const Row attention_grad_row =
         .infer([](Call& call) {
           const Tensor &query = call.in[1], &key = call.in[2], &value = call.in[3];
           const Sizes sizes = checked_sizes(call, query, key, value, call.in[4]);
+          Dims result = query.shape(), rows = sizes.lead;
+          result.back() = sizes.value_features;
+          rows.push_back(sizes.queries);
+          for (int i : {0, 5}) check_operand(call, call.in[i], swapped(result), query.dtype());
+          check_operand(call, call.in[6], rows, query.dtype());
+          if (call.attrs.f(0) > 0) check_state(call.name(), call.in[7]);
           call.outputs = 3;
           for (int i = 0; i < 3; ++i) {
             call.set_output(i, swapped(call.in[1 + i].shape()), query.dtype());

@@ -7,7 +7,8 @@ namespace cr {
 
 void check_index_type(const char* op, const Tensor& index);
 
-// Indices as contiguous int64 in [0, size); negative ones count from the end when `wrap`.
+// Indices as contiguous int64 in [0, size); negative ones count from the end when `wrap`. Always a
+// copy: what was checked stays so whatever is written to the tensor in the meantime.
 Tensor checked_indices(const char* op, const Tensor& index, int64_t size, int dim, bool wrap);
 
 }  // namespace cr

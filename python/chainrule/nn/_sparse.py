@@ -202,7 +202,7 @@ def _bag_ends(input: Tensor, offsets: Tensor | None, include_last_offset: bool) 
         if offsets is not None:
             raise ValueError(f"{op}: offsets go with a vector (got input of shape {input.shape})")
         bags, size = input.shape
-        return cr.arange(bags + 1) * size
+        return cr.arange(0, bags * size + 1, size) if size else cr.zeros(bags + 1, dtype=cr.int64)
     if input.ndim != 1 or offsets is None or offsets.ndim != 1:
         got = None if offsets is None else tuple(offsets.shape)
         raise ValueError(
