@@ -132,7 +132,7 @@ def test_arrays_of_other_types_are_refused(array: np.ndarray) -> None:
 
 def test_misaligned_arrays_are_refused() -> None:
     raw = np.zeros(24, np.uint8)
-    with pytest.raises(ValueError, match="aligned.*copy it first"):
+    with pytest.raises(ValueError, match=r"aligned.*copy it first"):
         cr.from_numpy(raw[1:17].view(np.float64))
     records = np.zeros(3, [("a", "i4"), ("b", "i2")])
     with pytest.raises(ValueError, match=r"stride 6.*ascontiguousarray"):

@@ -594,20 +594,21 @@ Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
                  "); use .clone() before writing in place");
   const bool half = prepare_inputs(inputs);
   const bool taping = t_grad_enabled && any_requires_grad(inputs);
+  const auto overwrite = [&](const Tensor& result) {
+    return run_inplace(OP(copy), {self, result}, OP(copy).signature.defaults);
+  };
   if (op.compose) {
     const TensorList unchanged = taping ? preserve_saved(op, inputs, self) : inputs;
     const Tensor composed = with_name(name, [&] { return op.compose(unchanged, attrs); });
-    if (composed) {
-      return with_name(name, [&] {
-        return run_inplace(OP(copy), {self, composed}, OP(copy).signature.defaults);
-      });
-    }
+    if (composed) return with_name(name, [&] { return overwrite(composed); });
   }
   if (half && !op.moves) {
     if (!is_half(self.dtype())) return run_inplace(op, widened(inputs), attrs);
-    const Tensor result = run(op, inputs, attrs);
-    check_fits(name, result.meta(), self);
-    return run_inplace(OP(copy), {self, result}, OP(copy).signature.defaults);
+    return with_name(name, [&] {
+      const Tensor result = run(op, inputs, attrs);
+      check_fits(name, result.meta(), self);
+      return overwrite(result);
+    });
   }
   Call call(op, inputs, attrs);
   KernelScope scope;
