@@ -8,6 +8,7 @@ from benchmarks.problems import (
     attention,
     conv,
     embedding,
+    fit,
     imports,
     matmul,
     optim,
@@ -33,6 +34,7 @@ TABLES = (
     reduce,
     optim,
     train,
+    fit,
     imports,
     alternation,
 )
