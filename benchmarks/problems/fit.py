@@ -109,7 +109,7 @@ class Fit(Problem):
             return [difference]
 
         one, other = start(), start()
-        return TurnsTask(lambda: fit(*one, 5), lambda: plain(*other, 5), answer, turns=20)
+        return TurnsTask(lambda: fit(*one, 20), lambda: plain(*other, 20), answer, turns=20)
 
     def reference(self) -> list[np.ndarray] | None:
         return [np.zeros(2)]  # the same losses, bit for bit
