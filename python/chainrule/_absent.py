@@ -123,7 +123,6 @@ _ELSEWHERE = {
         "NLLLoss2d": "use NLLLoss",
         "SyncBatchNorm": "use BatchNorm1d, 2d or 3d",
         "LinearCrossEntropyLoss": "use Linear and CrossEntropyLoss",
-        "AdaptiveLogSoftmaxWithLoss": "use Linear and CrossEntropyLoss",
     },
     "nn.functional": {
         "conv_tbc": "use conv1d on x.permute(1, 2, 0)",
