@@ -287,6 +287,7 @@ def test_convergence_is_judged(classes):
         (MLPClassifier((10, 0)), "hidden_layer_sizes is positive ints"),
         (MLPClassifier(activation="rely"), "no activation 'rely'"),
         (MLPClassifier(solver="adamm"), "no optimizer 'adamm'"),
+        (MLPClassifier(solver="lbfgs"), "solver='lbfgs' needs all rows in every step"),
         (MLPClassifier(learning_rate="fast"), "learning_rate is one of"),
         (MLPClassifier(dtype="int"), "dtype is 'float32' or 'float64'"),
         (MLPClassifier(early_stopping=True, validation_fraction=2), "validation_fraction is"),

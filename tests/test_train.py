@@ -150,6 +150,12 @@ def test_a_label_seen_only_in_validation_is_named():
                   validation=(x, y + 7))  # fmt: skip
 
 
+def test_an_optimizer_that_needs_a_closure_is_refused():
+    x, y, net = problem(8)
+    with pytest.raises(TypeError, match="fit: LBFGS computes the loss several times"):
+        train.fit(net, (x, y), F.cross_entropy, optim.LBFGS(net.parameters()))
+
+
 def test_one_row_is_enough():
     x, y, net = problem(1)
     history = train.fit(net, (x, y), F.cross_entropy, optim.SGD(net.parameters()), epochs=2,
@@ -340,6 +346,12 @@ def test_history_draws_what_it_holds():
     assert history.plot(axes) is own
     assert len(axes.lines) == 3
     pyplot.close("all")
+
+
+def test_a_plot_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"History.plot: .*pip install 'chainrule\[train\]'"):
+        train.History([{"loss": 1.0}]).plot()
 
 
 # ---------------------------------------------------------------- progress

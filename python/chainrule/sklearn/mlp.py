@@ -138,6 +138,11 @@ class _MLP(NeuralEstimator):
 
     def _make_optimizer(self, module: nn.Module, weight_per_batch: float) -> optim.Optimizer:
         make = resolve_optimizer(type(self).__name__, self.solver)
+        if make is optim.LBFGS:
+            raise ValueError(
+                f"{type(self).__name__}: solver='lbfgs' needs all rows in every step and is not "
+                "offered; expected an optimizer of batches, such as 'adam'"
+            )
         options: dict[str, Any] = {}
         if make is optim.SGD:
             nesterov = self.nesterovs_momentum and self.momentum > 0

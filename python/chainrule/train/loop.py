@@ -9,7 +9,7 @@ from chainrule import Tensor
 
 from .. import nn
 from ..metrics import Metric, as_metrics
-from ..optim import Optimizer
+from ..optim import LBFGS, Optimizer
 from .batches import as_batches, check_batch, count_batches
 from .callback import Callback
 from .checkpoint import Checkpoint, RandomState, load_run, resume_path
@@ -329,7 +329,8 @@ def fit(
         validation, and what callbacks add.
 
     Raises:
-        TypeError: the data, a metric or a callback is none of these.
+        TypeError: the data, a metric or a callback is none of these, or the optimizer needs a
+            closure (LBFGS).
         ValueError: the data is empty, or the checkpoint is of another model or training.
         OSError: the checkpoint cannot be read.
 
@@ -343,6 +344,11 @@ def fit(
     """
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
         raise ValueError(f"fit: epochs is an int of at least 0 (got {epochs!r})")
+    if isinstance(optimizer, LBFGS):
+        raise TypeError(
+            "fit: LBFGS computes the loss several times a step; expected another optimizer, or "
+            "call optimizer.step(closure) in a loop of your own"
+        )
     chosen = []
     for callback in callbacks:
         if not isinstance(callback, Callback):
