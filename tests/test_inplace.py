@@ -109,11 +109,96 @@ def test_as_strided_needs_contiguous_memory_for_its_gradient() -> None:
     assert (x * 1).t().detach().as_strided((2, 2), (1, 2), 1).tolist() == [[1.0, 3.0], [2.0, 4.0]]
     with pytest.raises(RuntimeError, match=r"as_strided: .*contiguous\(\)"):
         (x * 1).t().as_strided((2, 2), (1, 2), 1)
-    base, w = cr.from_numpy(np.arange(6.0, dtype=np.float32).reshape(2, 3).T), leaf(2.0)
+
+
+def test_bases_in_any_order_of_dimensions() -> None:
+    memory = np.arange(24.0).reshape(2, 3, 4)
+    for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)):
+        base, w = cr.from_numpy(memory.transpose(order).copy("K")), leaf(2.0)
+        expected = memory.transpose(order).copy()
+        view = base[1:]
+        view.mul_(w)
+        base[:, 0].mul_(3.0)
+        expected[:, 0] *= 3
+        (base * base.detach()).sum().backward()
+        total = expected.copy()
+        total[1:] *= 2
+        np.testing.assert_allclose(base.detach().numpy(), total)
+        np.testing.assert_allclose(view.detach().numpy(), total[1:])
+        assert w.grad.item() == pytest.approx(float((total * expected)[1:].sum()), rel=1e-6)
+
+
+def test_bases_with_gaps_are_refused() -> None:
+    base, w = cr.from_numpy(np.arange(12.0).reshape(3, 4)[:, ::2]), leaf(2.0)
+    with pytest.raises(RuntimeError, match=r"mul_: .*gaps.*contiguous\(\)"):
+        base[1:].mul_(w)
     view = base[1:]
     base.mul_(w)
-    with pytest.raises(RuntimeError, match=r"view: .*contiguous\(\)"):
+    with pytest.raises(RuntimeError, match=r"view: .*gaps.*contiguous\(\)"):
         view.sum()
+
+
+# ---------------------------------------------------------------- in-place forms of views
+
+
+def test_views_in_place() -> None:
+    x = cr.arange(6.0).reshape(2, 3).clone()
+    memory = x.data_ptr()
+    assert x.t_() is x
+    assert (x.shape, x.stride()) == ((3, 2), (1, 3))
+    assert x.unsqueeze_(0).shape == (1, 3, 2)
+    assert x.transpose_(0, 2).shape == (2, 3, 1)
+    assert x.squeeze_().shape == (2, 3)
+    assert x.squeeze_(0).shape == (2, 3)
+    assert x.swapaxes_(0, 1).swapdims_(0, 1).tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
+    assert x.as_strided_((2, 2), (1, 1), 1).tolist() == [[1.0, 2.0], [2.0, 3.0]]
+    assert x.data_ptr() == memory + 4
+    vector = cr.arange(3)
+    assert vector.t_() is vector
+    assert vector.tolist() == [0, 1, 2]
+
+
+def test_gradient_of_views_in_place() -> None:
+    x = cr.arange(6.0).reshape(2, 3).requires_grad_()
+    y = x * 2
+    y.t_()
+    y[0].mul_(10.0)
+    y.unsqueeze_(1)
+    weights = cr.arange(1.0, 7.0).reshape(3, 1, 2)
+    (g,) = cr.autograd.grad((y * weights).sum(), x)
+    assert g.tolist() == [[20.0, 6.0, 10.0], [40.0, 8.0, 12.0]]
+
+
+def test_a_view_turned_in_place_still_writes_to_its_base() -> None:
+    x = cr.arange(6.0).reshape(2, 3).requires_grad_()
+    base = x * 1
+    part = base[:, 1:]
+    part.t_()
+    part[0].mul_(5.0)  # column 1 of the base
+    base.sum().backward()
+    assert x.grad.tolist() == [[1.0, 5.0, 1.0], [1.0, 5.0, 1.0]]
+
+
+def test_a_leaf_is_turned_under_no_grad_only() -> None:
+    x = cr.zeros(2, 3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="t_: a leaf"):
+        x.t_()
+    with cr.no_grad():
+        x.t_()
+    (x * cr.ones(3, 2)).sum().backward()
+    assert x.grad.shape == (3, 2)
+    y = x * 1
+    with cr.no_grad(), pytest.raises(RuntimeError, match=r"t_: under no_grad\(\)"):
+        y.t_()
+
+
+def test_a_saved_tensor_that_was_turned_is_noticed() -> None:
+    x = cr.ones(2, 3, requires_grad=True)
+    y = x * 2
+    z = y * y
+    y.t_()
+    with pytest.raises(RuntimeError, match=r"^mul: .*changed in place"):
+        z.sum().backward()
 
 
 def test_write_into_a_view_reaches_the_base() -> None:

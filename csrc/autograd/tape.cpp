@@ -30,7 +30,40 @@ void record(const OpDef& op, const TensorList& inputs, const Attrs& attrs, Tenso
 
 const Tensor base_of(const Tensor& view) { return Tensor(view.impl()->view->base); }
 
-// Geometry of a view in its (contiguous) base: sizes, strides, offset.
+// A tensor's dimensions from the largest stride to the smallest.
+Dims memory_order(const Tensor& tensor) {
+  Dims order;
+  for (int d = 0; d < tensor.rank(); ++d) {
+    int at = order.size();
+    while (at > 0 && tensor.strides()[static_cast<int>(order[at - 1])] < tensor.strides()[d]) --at;
+    order.insert(at, d);
+  }
+  return order;
+}
+
+Dims inverse_order(const Dims& order) {
+  Dims inverse = order;
+  for (int d = 0; d < order.size(); ++d) inverse[static_cast<int>(order[d])] = d;
+  return inverse;
+}
+
+// The base with its dimensions as they lie in memory (taped): row-major, unless it has gaps.
+Tensor in_memory_order(const Tensor& base) {
+  return base.contiguous() ? base : OP(permute)(base, memory_order(base));
+}
+
+bool has_gaps(const Tensor& base) {
+  if (base.contiguous()) return false;
+  const Dims order = memory_order(base);
+  Dims shape = order, strides = order;
+  for (int d = 0; d < order.size(); ++d) {
+    shape[d] = base.shape()[static_cast<int>(order[d])];
+    strides[d] = base.strides()[static_cast<int>(order[d])];
+  }
+  return !base.alias(shape, strides, 0).contiguous();
+}
+
+// Geometry of a view in its base: sizes, strides, offset.
 Attrs region_of(const Tensor& view, const Tensor& base) {
   Attrs attrs;
   attrs.push_ints(view.shape().begin(), view.shape().end());
@@ -56,11 +89,15 @@ void refresh(const Tensor& view) {
     return;
   }
   CR_CHECK_STATE(
-      base.contiguous(),
+      !has_gaps(base),
       "view: its base was written to in place, and no gradient flows through a view of a "
-      "non-contiguous tensor (base of shape ",
+      "tensor with gaps in its memory (base of shape ",
       base.shape(), " with strides ", base.strides(), "); use .contiguous() first");
-  Ref<OpNode> node(new OpNode(OP(as_strided), {base}, region_of(view, base)));
+  const bool taped = GradMode::enabled();
+  GradMode::set(true);
+  const Tensor dense = in_memory_order(base);
+  GradMode::set(taped);
+  Ref<OpNode> node(new OpNode(OP(as_strided), {dense}, region_of(view, base)));
   node->outputs().push_back(view.meta());
   attach(view, node.get(), 0);
 }
@@ -77,9 +114,9 @@ void before_write(const char* op, const Tensor& self, bool tracked) {
   CR_CHECK_STATE(!(base.requires_grad() && base.is_leaf()), op,
                  ": this is a view of a leaf that requires a gradient, which cannot be changed in "
                  "place; do it under no_grad(), or use the out-of-place form");
-  CR_CHECK_STATE(base.contiguous(), op,
-                 ": cannot track an in-place write through a view of a non-contiguous tensor (base "
-                 "of shape ",
+  CR_CHECK_STATE(!has_gaps(base), op,
+                 ": cannot track an in-place write through a view of a tensor with gaps in its "
+                 "memory (base of shape ",
                  base.shape(), " with strides ", base.strides(), "); use .contiguous() first");
 }
 
@@ -91,12 +128,21 @@ void after_write(const OpDef& op, const TensorList& inputs, const Attrs& attrs, 
   node->save(inputs, &self);
   if (self.impl()->view) {
     const Tensor base = base_of(self);
-    Ref<OpNode> scatter(new OpNode(OP(as_strided_scatter), {base, self}, region_of(self, base)));
+    const Tensor dense = in_memory_order(base);
+    Ref<OpNode> scatter(new OpNode(OP(as_strided_scatter), {dense, self}, region_of(self, base)));
     InputSlot& written = scatter->inputs()[1];
     written.node = Ref<GraphNode>(node.get());
     written.output = 0;
-    scatter->outputs().push_back(base.meta());
-    attach(base, scatter.get(), 0);
+    scatter->outputs().push_back(dense.meta());
+    if (dense.is(base)) {
+      attach(base, scatter.get(), 0);
+    } else {
+      const Tensor written_to = dense.alias();
+      attach(written_to, scatter.get(), 0);
+      const Tensor back = OP(permute)(written_to, inverse_order(memory_order(base)));
+      base.impl()->node = back.node();
+      base.impl()->output_nr = back.impl()->output_nr;
+    }
     self.impl()->view->seen = ++base.impl()->history;
   } else {
     ++self.impl()->history;
