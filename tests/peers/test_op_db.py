@@ -32,7 +32,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int
 TOLERANCE = {"float32": 2e-5, "float64": 1e-10, "int64": 2e-5}
 
 LOOSER = {
-    "cov": 1e4,  # torch sums the weights in float32
+    "cov": 1e6,  # torch sums the weights in float32
     "corrcoef": 10,
     "logcumsumexp": 1e3,  # torch's float32 gradient is 0.003 off, ours 1e-7
     "nn.functional.hardsigmoid": 1e3,  # torch's slope in float64 is the float32 nearest to 1/6
@@ -49,9 +49,10 @@ REFUSED = {
             *(f"nn.functional.avg_pool{d}d" for d in (1, 2, 3)),
             *(f"nn.functional.conv{d}d" for d in (1, 2, 3)),
             *(f"nn.functional.conv_transpose{d}d" for d in (1, 2, 3)),
+            *(f"nn.functional.{name}max_pool{d}d" for name in ("", "adaptive_") for d in (1, 2, 3)),
             "nn.functional.local_response_norm",
         ),
-        r"got input of dtype int64|\(got int64\)",  # nobody convolves integers; it is a mistake
+        r"got input of dtype int64|\(got int64\)",  # nobody convolves integers: it is a mistake
     ),
     **dict.fromkeys(
         ("nn.functional.group_norm", "nn.functional.layer_norm", "nn.functional.rms_norm"),
@@ -63,11 +64,13 @@ REFUSED = {
     "nn.functional.multi_margin_loss": "has shape",  # of no classes, or several targets for one row
     "nn.functional.multilabel_margin_loss": r"has shape \(\)",
     "norm": "nuclear",  # linalg.matrix_norm has it
+    "unfold": "0-d tensor has no windows",
 }
 
-# Operators whose gradient in torch 2.13 is wrong: as_strided_scatter gives the input the gradient
-# of the part that was replaced.
-RESULTS_ONLY = {"as_strided_scatter"}
+# Operators whose gradient in torch 2.13 is not that of the function: as_strided_scatter gives the
+# input the gradient of the part that was replaced, ctc_loss gives that of the scores before
+# log_softmax.
+RESULTS_ONLY = {"as_strided_scatter", "nn.functional.ctc_loss"}
 
 # Of equal elements any index is right: only the values are compared.
 TIES = {"kthvalue", "mode", "topk"}
@@ -79,14 +82,8 @@ RANDOM = {
     *("empty", "empty_like", "new_empty"),
     *(f"nn.functional.{name}dropout" for name in ("", "alpha_", "feature_alpha_")),
     *(f"nn.functional.dropout{d}d" for d in (1, 2, 3)),
-    "nn.functional.rrelu",
-}
-
-# Being written in this release.
-IN_WORK = {
-    "nn.functional.cosine_similarity",
-    *(f"nn.functional.{name}max_pool{d}d" for name in ("", "adaptive_") for d in (1, 2, 3)),
-    *(f"nn.functional.avg_pool{d}d" for d in (1, 2, 3)),
+    *(f"nn.functional.fractional_max_pool{d}d" for d in (2, 3)),
+    *("nn.functional.multi_head_attention_forward", "nn.functional.rrelu"),
 }
 
 
@@ -103,6 +100,9 @@ CALLED = {
     "einsum": lambda tensors, equation: cr.einsum(equation, *tensors),
     "where": lambda x, condition, other: cr.where(condition, x, other),
     "nn.functional.embedding": lambda w, i, **kwargs: cr.nn.functional.embedding(i, w, **kwargs),
+    "nn.functional.embedding_bag": lambda w, i, *args, **kwargs: cr.nn.functional.embedding_bag(
+        i, w, *args, **kwargs
+    ),
     **{name: _attribute(name) for name in ("T", "H", "mT", "mH")},
     **{
         name: _in_place(f"{name}_")
@@ -183,7 +183,8 @@ def parts(value: Any) -> list[Any]:
 
 def array(value: Any) -> np.ndarray:
     if isinstance(value, (torch.Tensor, cr.Tensor)):
-        return np.asarray(value.detach().numpy(force=True))
+        value = value.detach()
+        return (value.float() if "bfloat16" in str(value.dtype) else value).numpy(force=True)
     return np.asarray(value)
 
 
@@ -236,7 +237,7 @@ def check(op: Any, function: Callable[..., Any], sample: Any, dtype: str) -> str
         return "absent"
     try:
         ours = parts(sample.output_process_fn_grad(function(input, *args, **kwargs)))
-    except (TypeError, ValueError) as error:
+    except (IndexError, TypeError, ValueError) as error:
         if op.name in REFUSED and re.search(REFUSED[op.name], str(error)):
             return "refused"
         raise
@@ -247,7 +248,7 @@ def check(op: Any, function: Callable[..., Any], sample: Any, dtype: str) -> str
         return "result"
     if op.name in TIES and len(ours) == 2:
         ours, theirs = ours[:1], theirs[:1]
-    tolerance = TOLERANCE[dtype] * LOOSER.get(op.name, 1)
+    tolerance = min(TOLERANCE[dtype] * LOOSER.get(op.name, 1), 5e-3)
     for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
         compare(f"result {i}", a, b, tolerance)
 
@@ -327,8 +328,6 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", HERE)
 def test_operator(name: str) -> None:
-    if DATABASE[name][0].name in IN_WORK:
-        pytest.skip("being written")
     _, wrong = judge(name, SAMPLES)
     assert wrong == []
 

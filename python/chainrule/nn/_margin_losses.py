@@ -175,18 +175,19 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
     Args:
         x1: any shape, floating dtype.
-        x2: as many dimensions; each of the same size, or 1, which is expanded.
-        dim: the dimension of the vectors.
+        x2: tensor that broadcasts with it.
+        dim: the dimension of the vectors, in the common shape.
         eps: the least norm; the gradient ignores this limit.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        ValueError: the shapes do not broadcast.
 
     Example:
         >>> F.cosine_similarity(cr.tensor([[1.0, 1.0]]), cr.tensor([[2.0, 0.0]]))
         tensor([0.7071])
     """
-    _check_pair("cosine_similarity", x1, x2)
+    if x1.shape != x2.shape:
+        x1, x2 = cr.broadcast_tensors(x1, x2)
     a = x1 / at_least(x1.norm(2.0, dim, keepdim=True), eps)
     b = x2 / at_least(x2.norm(2.0, dim, keepdim=True), eps)
     return (a * b).sum(dim)
