@@ -85,7 +85,7 @@ def _double(field: int, value: float) -> bytes:
 
 
 def _float(field: int, value: float) -> bytes:
-    return _varint(field << 3 | 5) + np.float32(value).tobytes()
+    return _varint(field << 3 | 5) + bytes(np.float32(value).tobytes())
 
 
 def _bytes(field: int, value: bytes) -> bytes:
@@ -114,7 +114,7 @@ def _histogram(values: npt.NDArray[Any], bins: int) -> bytes:
         + _double(2, values.max())
         + _double(3, values.size)
         + _double(4, values.sum())
-        + _double(5, values @ values)
+        + _double(5, float(values @ values))
         + _doubles(6, edges[1:])
         + _doubles(7, counts)
     )
