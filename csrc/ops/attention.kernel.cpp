@@ -232,8 +232,84 @@ CR_INLINE void softmax_step(const AttentionBlock<T>& block, int64_t count, int64
   }
 }
 
+// A few queries, as in generating one token after another: their vectors would be mostly empty, so
+// keys are the lanes here, and scores are dot products of rows.
+constexpr int64_t kFewQueries = 3, kFewRow = (kKeyTile + 15) / 16 * 16;
+
+template <class T>
+CR_INLINE bool few(const AttentionBlock<T>& block) {
+  return block.queries <= kFewQueries && block.key.col == 1 && block.value.col == 1 &&
+         block.dropout.p == 0;
+}
+
+// The same step for one query: returns what the sums so far are to be scaled with.
+template <class T>
+CR_INLINE T softmax_row(T* scores, int64_t count, T& largest, T& total) {
+  for (int64_t k = count; k % kLanes<T> != 0; ++k) scores[k] = -kInfinity<T>;
+  Vec<T> best = splat(largest);
+  for (int64_t k = 0; k < count; k += kLanes<T>) best = max_or_b(load(scores + k), best);
+  T now = best[0];
+  for (int lane = 1; lane < kLanes<T>; ++lane) now = best[lane] > now ? best[lane] : now;
+  const T shift = now == -kInfinity<T> ? T(0) : now;
+  Vec<T> sums = {};
+  for (int64_t k = 0; k < count; k += kLanes<T>) {
+    const Vec<T> e = exp_nonpositive(load(scores + k) - shift);
+    store(scores + k, e);
+    sums += e;
+  }
+  const T factor = exp_nonpositive(splat(largest - shift))[0];
+  total *= factor;
+  for (int lane = 0; lane < kLanes<T>; ++lane) total += sums[lane];
+  largest = now;
+  return factor;
+}
+
+template <class T>
+void forward_few(const AttentionBlock<T>& block) {
+  const AttentionScratch<T>& scratch = block.scratch;
+  const int64_t features = block.features, values = block.value_features;
+  T largest[kFewQueries], total[kFewQueries];
+  for (int64_t q = 0; q < block.queries; ++q) {
+    largest[q] = -kInfinity<T>;
+    total[q] = 0;
+    for (int64_t e = 0; e < features; ++e) {
+      scratch.query[q * features + e] =
+          block.query.data[q * block.query.row + e * block.query.col] * block.scale;
+    }
+  }
+  memset(scratch.accumulated, 0, static_cast<size_t>(block.queries * values) * sizeof(T));
+  const Tiles tiles(block);
+  for (int64_t tile = 0; tile < tiles.count; ++tile) {
+    const int64_t key = tiles.begin(tile), count = tiles.begin(tile + 1) - key;
+    gemm<T>().dots({block.queries, count, features, scratch.query, features, 1,
+                    from_row(block.key, key).data, 1, block.key.row, scratch.scores, kFewRow, false,
+                    nullptr, nullptr});
+    for (int64_t q = 0; q < block.queries; ++q) {
+      T* scores = scratch.scores + q * kFewRow;
+      const T* mask = block.mask.data + q * block.mask.row + key * block.mask.col;
+      for (int64_t k = 0; block.mask.data && k < count; ++k) scores[k] += mask[k * block.mask.col];
+      const int64_t seen = block.causal ? block.first_query + q + 1 - key : count;
+      for (int64_t k = seen > 0 ? seen : 0; k < count; ++k) scores[k] = -kInfinity<T>;
+      const T factor = softmax_row(scores, count, largest[q], total[q]);
+      for (int64_t e = 0; e < values; ++e) scratch.accumulated[q * values + e] *= factor;
+    }
+    gemm<T>().thin({block.queries, values, count, scratch.scores, kFewRow, 1,
+                    from_row(block.value, key).data, block.value.row, 1, scratch.accumulated,
+                    values, true, nullptr, nullptr});
+  }
+  for (int64_t q = 0; q < block.queries; ++q) {
+    const bool none = total[q] == T(0);
+    block.log_sum[q] = none ? kInfinity<T> : largest[q] + log(splat(total[q]))[0];
+    const T scale = none ? T(0) : T(1) / total[q];
+    for (int64_t e = 0; e < values; ++e) {
+      block.out.data[q * block.out.row + e] = scratch.accumulated[q * values + e] * scale;
+    }
+  }
+}
+
 template <class T>
 void forward(const AttentionBlock<T>& block) {
+  if (few(block)) return forward_few(block);
   const AttentionScratch<T>& scratch = block.scratch;
   const int64_t width = whole_vectors<T>(block.queries);
   pack(scratch.query, transposed(block.query), block.features, block.queries);
