@@ -64,6 +64,7 @@ REFUSED = {
     "nn.functional.multi_margin_loss": "has shape",  # of no classes, or several targets for one row
     "nn.functional.multilabel_margin_loss": r"has shape \(\)",
     "norm": "nuclear",  # linalg.matrix_norm has it
+    "nn.functional.fractional_max_pool2d": r"lie in \[0, 1\)",  # a sample has 1
     "unfold": "0-d tensor has no windows",
 }
 
