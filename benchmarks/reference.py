@@ -58,6 +58,33 @@ def cross_entropy_grad(x: Array, labels: Array) -> Array:
     return gradient / len(labels)
 
 
+def ctc(x: Array, labels: Array) -> tuple[Array, Array]:
+    """Sum of the CTC losses of scores (T, N, C), and its gradient; the last class is the blank."""
+    steps, batch, classes = x.shape
+    states = np.full((batch, 2 * labels.shape[1] + 1), classes - 1)
+    states[:, 1::2] = labels
+    skip = np.zeros(states.shape, bool)
+    skip[:, 3::2] = labels[:, 1:] != labels[:, :-1]
+    emitted = np.take_along_axis(log_softmax(x), np.broadcast_to(states, (steps, *states.shape)), 2)
+    alpha, beta = np.full(emitted.shape, -np.inf), np.full(emitted.shape, -np.inf)
+    alpha[0, :, :2] = emitted[0, :, :2]
+    for t in range(1, steps):
+        before = np.pad(alpha[t - 1], ((0, 0), (2, 0)), constant_values=-np.inf)
+        over = np.where(skip, before[:, :-2], -np.inf)
+        alpha[t] = np.logaddexp(np.logaddexp(before[:, 2:], before[:, 1:-1]), over) + emitted[t]
+    beta[-1, :, -2:] = 0
+    for t in range(steps - 2, -1, -1):
+        after = np.pad(beta[t + 1] + emitted[t + 1], ((0, 0), (0, 2)), constant_values=-np.inf)
+        over = np.where(np.pad(skip, ((0, 0), (0, 2)))[:, 2:], after[:, 2:], -np.inf)
+        beta[t] = np.logaddexp(np.logaddexp(after[:, :-2], after[:, 1:-1]), over)
+    total = np.logaddexp(alpha[-1, :, -1], alpha[-1, :, -2])
+    share = np.exp(alpha + beta - total[:, None])
+    gradient = softmax(x)
+    for s in range(states.shape[1]):
+        gradient[:, np.arange(batch), states[:, s]] -= share[:, :, s]
+    return -total.sum(), gradient
+
+
 def _attention_weights(q: Array, k: Array, causal: bool) -> Array:
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
     if causal:

@@ -24,9 +24,11 @@ def row(name: str, torch: str, numpy: str | None, jax: str | None, **more: Any) 
 
 def unary(name: str, exact: str, derivative: str, quick: bool = False) -> list[Problem]:
     """An activation, forward alone and with its gradient; the reference is not timed."""
-    jax = {"tanh": "jnp.tanh(x)", "gelu": "jnn.gelu(x, approximate=False)"}.get(
-        name, f"jnn.{name}(x)"
-    )
+    jax = {
+        "tanh": "jnp.tanh(x)",
+        "gelu": "jnn.gelu(x, approximate=False)",
+        "hardswish": "jnn.hard_swish(x)",
+    }.get(name, f"jnn.{name}(x)")
     function = f"lib.{name}(x)" if name in ("tanh", "sigmoid") else f"F.{name}(x)"
     return [
         row(name, function, None, jax, exact=exact, quick=quick),
@@ -67,6 +69,8 @@ PROBLEMS = [
     *unary("sigmoid", "ref.sigmoid(x)", "ref.sigmoid(x) * (1 - ref.sigmoid(x))"),
     *unary("tanh", "np.tanh(x)", "1 - np.tanh(x) ** 2", quick=True),
     *unary("gelu", "ref.gelu(x)", "ref.gelu_grad(x)", quick=True),
+    *unary("hardswish", "x * np.clip(x + 3, 0, 6) / 6",
+           "np.where(x <= -3, 0, np.where(x >= 3, 1, x / 3 + 0.5))"),
     *unary("silu", "x * ref.sigmoid(x)",
            "ref.sigmoid(x) * (1 + x * (1 - ref.sigmoid(x)))"),
     *unary("softplus", "np.logaddexp(x, 0)", "ref.sigmoid(x)"),

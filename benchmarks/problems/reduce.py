@@ -46,6 +46,22 @@ def logits(n: int, classes: int, quick: bool = False) -> list[Problem]:
     ]  # fmt: skip
 
 
+def ctc(steps: int, batch: int, classes: int, length: int) -> Problem:
+    """Connectionist temporal classification with its gradient, the last class being the blank."""
+    lengths = f"({steps},) * {batch}, ({length},) * {batch}, {classes - 1}, 'sum'"
+    labels = f"y.reshape({batch}, {length})"
+    return row(
+        f"ctc_loss {steps}x{batch}x{classes}, {length} labels, forward + backward",
+        f"lib.autograd.grad(F.ctc_loss(F.log_softmax(x, 2), {labels}, {lengths}), x)",
+        None,
+        inputs={"x": (steps, batch, classes), "y": Labels(batch * length, classes - 1)},
+        grads=("x",),
+        exact=f"ref.ctc(x, {labels})[1]",
+        bytes=4.0 * steps * batch * classes,
+        tolerance=5e-3,  # torch's float32 recursion is off by up to 1e-3
+    )
+
+
 PROBLEMS = [
     row("sum", "x.sum()", "np.sum(x)", tolerance=1e-3, quick=True),
     row("sum dim 0", "x.sum(0)", "np.sum(x, axis=0)", quick=True),
@@ -61,4 +77,6 @@ PROBLEMS = [
     *logits(128, 10, quick=True),
     *logits(256, 1000),
     *logits(4096, 64),
+    ctc(150, 16, 29, 30),
+    ctc(500, 8, 64, 100),
 ]
