@@ -47,16 +47,6 @@ def close(got, expected, dtype, factor=60.0):
 
 # Lengths about the edges of strips, blocks of queries and tiles of keys.
 LENGTHS = [(1, 1), (1, 999), (2, 40), (3, 130), (16, 120), (31, 121), (64, 241), (67, 64)]
-    (1, 1),
-    (1, 999),
-    (2, 40),
-    (3, 130),
-    (16, 120),
-    (31, 121),
-    (64, 241),
-    (67, 64),
-    (97, 300),
-]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
