@@ -76,12 +76,29 @@ def text(value: Any) -> str:
     return f"{array.item():.6g}"
 
 
-def main(findings: Callable[[bool], Iterator[Finding]]) -> None:
-    """Print a script's findings; the exit code is 1 where one does not hold."""
+def main(
+    findings: Callable[[bool], Iterator[Finding]], plot: Callable[[Any], None] | None = None
+) -> None:
+    """Print a script's findings; the exit code is 1 where one does not hold.
+
+    Args:
+        findings: the script's.
+        plot: draws the script's picture into the matplotlib axes it is given; asked for by
+            ``--plot FILE``.
+    """
     parser = argparse.ArgumentParser(description=findings.__globals__["__doc__"].splitlines()[0])
     parser.add_argument("--small", action="store_true", help="less training, the same checks")
+    if plot:
+        parser.add_argument("--plot", metavar="FILE", help="draw the script's picture into it")
+    options = parser.parse_args()
     wrong = 0
-    for finding in findings(parser.parse_args().small):
+    for finding in findings(options.small):
         print(finding, flush=True)
         wrong += not finding.holds
+    if plot and options.plot:
+        from matplotlib.figure import Figure
+
+        figure = Figure(layout="constrained")
+        plot(figure.subplots())
+        figure.savefig(options.plot)
     raise SystemExit(1 if wrong else 0)
