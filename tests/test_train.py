@@ -156,6 +156,21 @@ def test_an_optimizer_that_needs_a_closure_is_refused():
         train.fit(net, (x, y), F.cross_entropy, optim.LBFGS(net.parameters()))
 
 
+def test_a_stream_is_read_in_its_order():
+    class Stream(data.IterableDataset):
+        def __iter__(self):
+            for number in range(10):
+                yield cr.ones(3) * number, 0
+
+    _, _, net = problem(1)
+    seen = []
+    net.register_forward_pre_hook(lambda module, args: seen.append(args[0][:, 0].tolist()))
+    train.fit(net, Stream(), F.cross_entropy, optim.SGD(net.parameters()), batch_size=4,
+              progress=False)  # fmt: skip
+    assert seen == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert train.predict(net, Stream(), batch_size=3).shape == (10, 2)
+
+
 def test_one_row_is_enough():
     x, y, net = problem(1)
     history = train.fit(net, (x, y), F.cross_entropy, optim.SGD(net.parameters()), epochs=2,

@@ -11,7 +11,7 @@ import chainrule as cr
 from chainrule import Tensor
 
 from .. import nn
-from ..data import DataLoader, Dataset, TensorDataset
+from ..data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 __all__: list[str] = []
 
@@ -40,6 +40,8 @@ def as_batches(
             data = TensorDataset(*(_to_tensor(part, model) for part in data))
         except ValueError as error:
             raise ValueError(f"{op}: {error}") from None
+    if isinstance(data, IterableDataset):  # a stream has no length, and an order of its own
+        return DataLoader(data, batch_size=batch_size)
     if isinstance(data, Dataset):
         if len(data) == 0:  # type: ignore[arg-type]
             raise ValueError(f"{op}: the data has no rows; expected at least one")
