@@ -138,6 +138,17 @@ def test_conversions() -> None:
     assert net.compile(mode="max-autotune") is None
 
 
+def test_share_memory() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    weight, values = net[0].weight, net[0].weight.tolist()
+    assert net.share_memory() is net
+    assert net[0].weight is weight
+    assert weight.tolist() == values
+    assert all(t.is_shared() for t in (*net.parameters(), *net.buffers()))
+    net(cr.ones(4, 2)).sum().backward()
+    assert weight.grad is not None
+
+
 WIDTHS: dict[str, tuple[Any, tuple[int, ...], str]] = {
     "linear": (lambda: nn.Linear(9, 2), (4, 8), "in_features=8 would fit this input (it is 9)"),
     "conv1d": (lambda: nn.Conv1d(3, 4, 3), (2, 5, 8), "in_channels=5 would fit"),

@@ -212,11 +212,13 @@ def test_similarities():
     np.testing.assert_allclose(table.numpy(), cosine(x[:, None], y[None]), rtol=1e-13)
     assert gradcheck(F.cosine_similarity, (double(x, True), double(y, True)))
     assert gradgradcheck(F.cosine_similarity, (double(x, True), double(y, True)))
-    for function in (F.cosine_similarity, F.pairwise_distance):
-        with pytest.raises(ValueError, match=r"differ in shape \(got \(4, 3\) and \(3,\)\)"):
-            function(double(x), double(y[0]))
-        with pytest.raises(ValueError, match=r"\(got \(4, 3\) and \(2, 3\)\)"):
-            function(double(x), double(y[:2]))
+    broadcast = F.cosine_similarity(double(x), double(y[0]))
+    np.testing.assert_allclose(broadcast.numpy(), cosine(x, y[:1]), rtol=1e-13)
+    with pytest.raises(ValueError, match=r"\(4, 3\).*\(2, 3\)"):
+        F.cosine_similarity(double(x), double(y[:2]))
+    for wrong in (y[0], y[:2]):
+        with pytest.raises(ValueError, match=r"differ in shape \(got \(4, 3\) and \("):
+            F.pairwise_distance(double(x), double(wrong))
 
 
 MODULES = [

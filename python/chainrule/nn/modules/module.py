@@ -605,6 +605,13 @@ class Module(Generic[P, R]):
         """
         return self._apply(lambda t: cr.empty_like(t, device=device), recurse)
 
+    def share_memory(self) -> Self:
+        """Move all parameters and buffers to memory that forked child processes share."""
+        with cr.no_grad():
+            for tensor in (*self.parameters(), *self.buffers()):
+                tensor.share_memory_()
+        return self
+
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: ported scripts call it, and modules run as fast without.
 
