@@ -7,7 +7,6 @@
 #include "ops/recurrent_loop.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/parallel.h"
 #include "ops/gemm.h"
@@ -43,10 +42,10 @@ T* offset(T* base, int64_t n) {
 // ---------------------------------------------------------------- how the work is cut
 
 struct Cut {
-  int64_t rows;   // of the batch, for a thread to take through all steps
-  int64_t units;  // of each step, where the batch is not cut; else 0
-  bool packed;    // are the weights worth packing?
-  int64_t workers;
+  int64_t rows;     // of the batch, for a thread to take through all steps
+  int64_t units;    // of each step, where the batch is not cut; else 0
+  bool packed;      // are the weights worth packing?
+  int64_t workers;  // that need rows of scratch
 
   template <class T>
   static Cut of(const Layer& layer, bool masked) {
@@ -55,6 +54,7 @@ struct Cut {
     const double row_ns = 2 * weights / gemm.flops_per_ns + 0.5 * static_cast<double>(layer.hidden);
     Cut cut{layer.batch, 0, layer.steps > 1, 1};
     if (!cut.packed) return cut;  // one step: the products are cut
+    // Eight rows fill the register tile; fewer leave something for a second thread.
     const int64_t even = layer.batch >= 64 ? 16 : layer.batch >= 16 ? 8 : 4;
     const int64_t least = grain_for(row_ns * static_cast<double>(layer.steps));
     cut.rows = std::min(layer.batch, std::max(even, least));
@@ -152,7 +152,7 @@ template <class T>
 class Loop {
  protected:
   Loop(const Layer& layer, bool masked, Carver& carver)
-      : layer_(layer), masked_(masked), cut_(Cut::of<T>(layer, masked)) {
+      : layer_(layer), cut_(Cut::of<T>(layer, masked)) {
     if (layer.batch_sizes) {
       layer_.begins = carver.take<int64_t>(layer.steps);
       if (layer_.begins) {
@@ -203,7 +203,6 @@ class Loop {
   }
 
   Layer layer_;
-  bool masked_;
   Cut cut_;
 };
 
