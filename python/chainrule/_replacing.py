@@ -207,7 +207,8 @@ def scatter(
         >>> cr.scatter(cr.ones(3), 0, cr.tensor([2]), 5.0, reduce="add")
         tensor([1., 1., 6.])
     """
-    src = _source("scatter", src, value)
+    if src is None or value is not None:
+        src = _source("scatter", src, value)
     if reduce is None:
         return _core.scatter(input, dim, index, src)
     return _scatter_reduced("scatter", input, dim, index, src, reduce)
@@ -218,7 +219,8 @@ def scatter_(
     reduce: str | None = None,
 ) -> Tensor:  # fmt: skip
     """In-place form of :func:`scatter`; returns the tensor."""
-    src = _source("scatter_", src, value)
+    if src is None or value is not None:
+        src = _source("scatter_", src, value)
     if reduce is None:
         return _core.scatter_(input, dim, index, src)
     return input.copy_(_scatter_reduced("scatter_", input, dim, index, src, reduce))

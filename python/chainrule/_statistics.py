@@ -52,10 +52,9 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 
 def _numpy_words(name: str, dim: Any, keepdim: bool, names: dict[str, Any]) -> tuple[Any, bool]:
     """``dim`` and ``keepdim``, which NumPy calls axis and keepdims."""
+    dim, keepdim = names.pop("axis", dim), names.pop("keepdims", keepdim)
     if names:
-        dim, keepdim = names.pop("axis", dim), names.pop("keepdims", keepdim)
-        if names:
-            raise TypeError(f"{name}: unexpected keyword argument {next(iter(names))!r}")
+        raise TypeError(f"{name}: unexpected keyword argument {next(iter(names))!r}")
     return dim, keepdim
 
 
@@ -68,7 +67,8 @@ def _spread(
         dim, unbiased = None, dim
     if unbiased is not None:
         correction = 1 if unbiased else 0
-    dim, keepdim = _numpy_words(op.__name__, dim, keepdim, names)
+    if names:
+        dim, keepdim = _numpy_words(op.__name__, dim, keepdim, names)
     correction = 1 if correction is None else correction
     return op(input, dim, correction=correction, keepdim=keepdim), dim, keepdim
 
@@ -96,6 +96,8 @@ def var(
         >>> cr.var(cr.tensor([1.0, 3.0]), unbiased=False)
         tensor(1.)
     """
+    if dim is None and unbiased is None and correction == 1 and not names:  # the short way
+        return _core.var(input, None, keepdim=keepdim)
     return _spread(_core.var, input, dim, unbiased, keepdim, correction, names)[0]
 
 
@@ -109,6 +111,8 @@ def std(
         >>> cr.std(cr.tensor([1.0, 3.0]), correction=0)
         tensor(1.)
     """
+    if dim is None and unbiased is None and correction == 1 and not names:  # the short way
+        return _core.std(input, None, keepdim=keepdim)
     return _spread(_core.std, input, dim, unbiased, keepdim, correction, names)[0]
 
 
@@ -163,15 +167,17 @@ def norm(
         >>> cr.norm(cr.tensor([3.0, 4.0]))
         tensor(5.)
     """
-    if p is None or p == "fro":
+    if p == "fro" or p is None:
         p = 2.0
     elif isinstance(p, str):
         raise ValueError(
             f"norm: unknown p (got {p!r}); expected a number or 'fro'; the nuclear norm is the sum "
             "of the singular values"
         )
-    input = input if dtype is None else _core.to(input, dtype)
-    dim, keepdim = _numpy_words("norm", dim, keepdim, names)
+    if dtype is not None:
+        input = _core.to(input, dtype)
+    if names:
+        dim, keepdim = _numpy_words("norm", dim, keepdim, names)
     return _core.norm(input, p, dim, keepdim)
 
 
