@@ -29,3 +29,43 @@ def test_main_writes_the_picture(tmp_path: Path, monkeypatch: Any) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(lambda small: iter([Finding("0.1", "x", 1, 1)]), lambda axes: axes.plot([1, 2]))
     assert (tmp_path / "line.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_vanishing_gradients() -> None:
+    axes, lines = drawn("201_chain")
+    assert axes.get_yscale() == "log"
+    assert set(lines) == {"sigmoid", "tanh", "ReLU"}
+    assert all(len(line) == 10 for line in lines.values())
+    assert lines["sigmoid"][0, 1] < lines["sigmoid"][-1, 1] / 100
+    assert lines["ReLU"][0, 1] > lines["sigmoid"][0, 1]
+
+
+def test_band() -> None:
+    _, lines = drawn("204_band")
+    right, taught, (best,) = lines.values()
+    assert best[1] == pytest.approx(right[:, 1].max(), abs=1e-4)
+    assert best == pytest.approx([6.894151, 0.447743], abs=1e-6)
+    assert taught[:, 1].max() < 0
+
+
+def test_cross_entropy_learns_faster() -> None:
+    _, lines = drawn("208_cross_entropy")
+    assert (
+        lines["squared error"][0, 1]
+        == lines["cross entropy"][0, 1]
+        == pytest.approx(0.982, abs=5e-4)
+    )
+    assert lines["cross entropy"][-1, 1] < lines["squared error"][-1, 1]
+
+
+def test_relu_and_its_relatives() -> None:
+    _, lines = drawn("211_relu")
+    x = lines["ReLU"][:, 0]
+    assert (lines["ReLU"][:, 1] == x.clip(0)).all()
+    assert lines["sum of sigmoids"][:, 1] == pytest.approx(lines["ln(1 + e^x)"][:, 1], abs=0.02)
+
+
+def test_ways_down_the_valley() -> None:
+    _, lines = drawn("212_optimizers")
+    assert set(lines) == {"SGD", "momentum", "Adagrad", "RMSprop", "Adam"}
+    assert all((way[0] == [4, 1]).all() for way in lines.values())
