@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
 #define CR_HALF_INLINE __attribute__((always_inline)) inline
 
@@ -24,15 +23,16 @@ CR_HALF_INLINE float float_of_bits(uint32_t bits) {
   return x;
 }
 
-// float64 to float32 by rounding to odd: what was cut off leaves a mark in the last bit, so that a
+// float64 to float32 by rounding to odd: where bits are cut off, the last one left is set, so that a
 // second rounding, to 16 bits, gives what a single one would (Boldo and Melquiond, 2008).
 CR_HALF_INLINE float round_to_odd(double x) {
-  const float nearest = static_cast<float>(x);
-  const double back = static_cast<double>(nearest);
-  const uint32_t bits = float_bits(nearest);
-  const uint32_t away = __builtin_fabs(back) > __builtin_fabs(x);
-  const bool exact = back == x || x != x;
-  return float_of_bits(exact ? bits : (bits - away) | 1);
+  constexpr uint64_t kCut = (uint64_t(1) << 29) - 1;
+  uint64_t bits;
+  __builtin_memcpy(&bits, &x, sizeof(bits));
+  const uint64_t mark = ((bits & kCut) + kCut) & (kCut + 1);  // a carry, unless all were zero
+  bits = (bits & ~kCut) | mark;
+  __builtin_memcpy(&x, &bits, sizeof(x));
+  return static_cast<float>(x);
 }
 
 // 64-bit integers likewise: float64 first, with the last ten bits gathered into one mark where it
