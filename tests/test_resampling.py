@@ -305,6 +305,10 @@ def test_coordinates_that_are_no_numbers() -> None:
     for mode in ("bilinear", "nearest", "bicubic"):
         for padding in ("zeros", "border", "reflection"):
             F.grid_sample(x, bad.expand(1, 4, 1, 2), mode, padding)
+    for shape in ((0, 3, 4, 4), (2, 0, 4, 4)):
+        grid = cr.zeros(shape[0], 2, 5, 2)
+        assert F.grid_sample(cr.zeros(*shape), grid).shape == (*shape[:2], 2, 5)
+    assert F.grid_sample(x, cr.zeros(1, 0, 5, 2)).shape == (1, 1, 0, 5)
 
 
 def test_bad_coordinates() -> None:

@@ -141,19 +141,20 @@ def grid_sample(
     taps = [_taps(axis, axis.place(grid[..., rank - 1 - d]), mode) for d, axis in enumerate(axes)]
     n, channels = input.shape[:2]
     out_size = grid.shape[1:-1]
-    points, pixels = math.prod(out_size), input.flatten(2)
+    # Pixels as rows of channels, so that a point reads neighbours in memory.
+    pixels = input.movedim(1, -1).reshape(n * math.prod(sizes), channels)
+    image = cr.arange(n).reshape(n, *(1,) * rank)
     terms = []
-    for (first, share), *rest in itertools.product(*taps):
-        place, weight = axes[0].index(first), share * axes[0].holds(first)
-        for axis, (at, share_along) in zip(axes[1:], rest, strict=True):
+    for corner in itertools.product(*taps):
+        place, weight = image, cr.ones_like(corner[0][1])
+        for axis, (at, share) in zip(axes, corner, strict=True):
             place = place * axis.size + axis.index(at)
-            weight = weight * share_along * axis.holds(at)
-        index = place.reshape(n, 1, points).expand(n, channels, points)
-        terms.append(pixels.gather(2, index) * weight.reshape(n, 1, points))
+            weight = weight * share * axis.holds(at)
+        terms.append(pixels.index_select(0, place.flatten()) * weight.reshape(-1, 1))
     total = terms[0]
     for term in terms[1:]:
         total = total + term
-    return total.reshape(n, channels, *out_size)
+    return total.reshape(n, *out_size, channels).movedim(-1, 1).contiguous()
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
