@@ -23,8 +23,8 @@ CR_HALF_INLINE float float_of_bits(uint32_t bits) {
   return x;
 }
 
-// float64 to float32 by rounding to odd: where bits are cut off, the last one left is set, so that a
-// second rounding, to 16 bits, gives what a single one would (Boldo and Melquiond, 2008).
+// float64 to float32 by rounding to odd: where bits are cut off, the last one left is set, so that
+// a second rounding, to 16 bits, gives what a single one would (Boldo and Melquiond, 2008).
 CR_HALF_INLINE float round_to_odd(double x) {
   constexpr uint64_t kCut = (uint64_t(1) << 29) - 1;
   uint64_t bits;
