@@ -69,3 +69,25 @@ def test_ways_down_the_valley() -> None:
     _, lines = drawn("212_optimizers")
     assert set(lines) == {"SGD", "momentum", "Adagrad", "RMSprop", "Adam"}
     assert all((way[0] == [4, 1]).all() for way in lines.values())
+
+
+def test_early_stopping() -> None:
+    _, lines = drawn("214_early_stopping")
+    (stop,) = lines["stop here"]
+    validation = lines["validation"]
+    assert stop[1] == validation[:, 1].min() == validation[int(stop[0]) - 1, 1]
+    assert lines["training"][-1, 1] < lines["training"][0, 1]
+
+
+def test_initial_weights() -> None:
+    axes, _ = drawn("219_initial_weights")
+    wide, narrow = (patch.get_xy()[:, 1].max() for patch in reversed(axes.patches))
+    assert {patch.get_label() for patch in axes.patches} == {"w, b ~ N(0, 1)", "w ~ N(0, 1/n)"}
+    assert max(wide, narrow) > 5 * min(wide, narrow)  # one is spread, the other narrow
+
+
+def test_recurrent_reach() -> None:
+    axes, lines = drawn("224_recurrent")
+    assert axes.get_yscale() == "log"
+    assert all(len(line) == 100 for line in lines.values())
+    assert lines["RNN"][0, 1] < 1e-15 < 1e6 < lines["RNN, 1.2 x a rotation"][0, 1]
