@@ -12,12 +12,12 @@ import timeit
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from benchmarks import reference
-from benchmarks.library import Library, TorchCompile, Unsupported
+from benchmarks.library import Library, Unsupported
 
 
 class Positive(NamedTuple):
@@ -82,8 +82,9 @@ class Problem:
         threads: a thread count of the row's own, instead of the run's.
         tolerance: largest error allowed, relative to the largest entry of each reference array;
             by default a few hundred roundings of the dtype.
-        unit: ``"s"``, or ``"x"`` for a measured factor; less is better in both.
+        unit: ``"s"``, ``"B"``, or ``"x"`` for a measured factor; less is better in all.
         quick: part of ``--quick``.
+        whole: a whole network or step, which ``torch.compile`` is measured on, too.
     """
 
     group: str
@@ -95,6 +96,7 @@ class Problem:
     tolerance: float | None = None
     unit: str = "s"
     quick: bool = False
+    whole: ClassVar[bool] = False
 
     @property
     def key(self) -> str:
@@ -164,8 +166,6 @@ class Expression(Problem):
         line = getattr(self, library.style)
         if line is None:
             raise Unsupported(f"no line for {library.name}")
-        if isinstance(library, TorchCompile):
-            raise Unsupported("compiled where there is a whole network")
         recorded = self.grads if library.style == "torch" else ()
         names = library.names() | {
             name: library.tensor(array, name in recorded) for name, array in self.arrays().items()

@@ -131,12 +131,14 @@ def to_json(run: Run) -> dict[str, Any]:
 
 
 def figure(value: float, unit: str) -> str:
-    """A time with three digits in a fitting unit, or a bare factor."""
+    """Three digits in a fitting unit, or a bare factor."""
     if unit == "x":
         return f"{value:.2f}"
-    for scale, name in ((1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1.0, "s")):
-        if value < 999.5 * scale or name == "s":
-            break
+    scales = {
+        "s": ((1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1.0, "s")),
+        "B": ((1e3, "kB"), (1e6, "MB"), (1e9, "GB")),
+    }[unit]
+    scale, name = next((each for each in scales if value < 999.5 * each[0]), scales[-1])
     return f"{value / scale:.{3 - len(str(int(value / scale)))}f} {name}"
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.library import LIBRARIES, Library, Unsupported
+from benchmarks.library import LIBRARIES, Library, TorchCompile, Unsupported
 from benchmarks.problem import Problem, Task
 
 
@@ -50,6 +50,8 @@ class Worker:
 
     def _prepare(self, problem: str, answer: str) -> dict[str, Any]:
         self._task = None  # free the last problem's memory first
+        if isinstance(self._library, TorchCompile) and not self._problems[problem].whole:
+            raise Unsupported("compiled are whole networks only")
         task = self._problems[problem].task(self._library)
         arrays = self._library.arrays(task.answer())
         np.savez(answer, *arrays)

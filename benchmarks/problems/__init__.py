@@ -17,6 +17,7 @@ from benchmarks.problems import (
     pool,
     recurrent,
     reduce,
+    scaling,
     spatial,
     train,
 )
@@ -35,6 +36,7 @@ TABLES = (
     optim,
     train,
     fit,
+    scaling,
     imports,
     alternation,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -129,6 +129,7 @@ class Network(Problem):
     loss: str = "cross_entropy"
     optimizer: str | None = None
     group: str = "train"
+    whole: ClassVar[bool] = True
 
     def network(self, dtype: str) -> reference.Network:
         """The NumPy network with its first parameters."""
