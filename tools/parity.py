@@ -62,14 +62,9 @@ PENDING: dict[str, tuple[str, ...]] = {
     "torch": (
         "cholesky", "compile", "det", "inverse", "logdet",
         "matrix_power", "pinverse", "slogdet", "svd",
-        "vmap",
     ),
     "torch.autograd": (
         "detect_anomaly", "functional", "profiler", "set_detect_anomaly",
-    ),
-    "torch.func": (
-        "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp",
-        "stack_module_state", "vjp", "vmap",
     ),
     "torch.linalg": (
         "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",

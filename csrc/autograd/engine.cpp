@@ -270,4 +270,28 @@ std::vector<Tensor> backward(const std::vector<Tensor>& roots, const std::vector
   return results;
 }
 
+bool reaches_other_leaf(const std::vector<Tensor>& roots, const std::vector<Tensor>& own) {
+  NodeIndex seen;
+  std::vector<Node*> stack;
+  const auto visit = [&](const Ref<GraphNode>& ref) {
+    Node* node = static_cast<Node*>(ref.get());
+    if (!node || !node->requires_grad() || seen.find(node) >= 0) return;
+    seen.set(node, 0);
+    stack.push_back(node);
+  };
+  for (const Tensor& tensor : own) visit(tensor.node());
+  stack.clear();
+  for (const Tensor& root : roots) {
+    if (root.impl()->view) tape.refresh(root);
+    visit(root.node());
+  }
+  while (!stack.empty()) {
+    Node* node = stack.back();
+    stack.pop_back();
+    if (node->is_leaf()) return true;
+    for (const InputSlot& slot : node->inputs()) visit(slot.node);
+  }
+  return false;
+}
+
 }  // namespace cr

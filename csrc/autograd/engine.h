@@ -19,4 +19,7 @@ struct BackwardOptions {
 std::vector<Tensor> backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads,
                              const std::vector<Tensor>& inputs, const BackwardOptions& options);
 
+// Whether the history of the roots leads to a leaf that wants a gradient and is none of `own`.
+bool reaches_other_leaf(const std::vector<Tensor>& roots, const std::vector<Tensor>& own);
+
 }  // namespace cr

@@ -170,6 +170,7 @@ void bind_autograd(py::module_& m) {
     py::gil_scoped_release release;
     backward({root}, {Tensor()}, {}, {false, false, true});
   });
+  m.def("_reaches_other_leaf", &reaches_other_leaf);
   m.def("is_grad_enabled", &GradMode::enabled, "Whether operations are taped in this thread.");
   m.def("_set_grad_enabled", &GradMode::set);
   m.def("is_inference_mode_enabled", &GradMode::inference,

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         config,
         data,
         datasets,
+        func,
         io,
         metrics,
         model_selection,
@@ -81,15 +82,16 @@ if TYPE_CHECKING:
         train,
         utils,
     )
+    from .func import vmap
     from .io import load, load_file, save, save_file
 
 __all__ = [
     "Generator", "autograd", "bernoulli", "config", "data", "datasets", "default_generator",
-    "enable_grad", "get_rng_state", "inference_mode", "initial_seed", "io", "load", "load_file",
-    "manual_seed", "metrics", "model_selection", "multinomial", "nn", "no_grad", "normal", "optim",
-    "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "random",
-    "randperm", "save", "save_file", "seed", "set_grad_enabled", "set_printoptions",
-    "set_rng_state", "testing", "train", "utils",
+    "enable_grad", "func", "get_rng_state", "inference_mode", "initial_seed", "io", "load",
+    "load_file", "manual_seed", "metrics", "model_selection", "multinomial", "nn", "no_grad",
+    "normal", "optim", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "random", "randperm", "save", "save_file", "seed", "set_grad_enabled",
+    "set_printoptions", "set_rng_state", "testing", "train", "utils", "vmap",
 ]  # fmt: skip
 __all__ += _core.__all__
 __all__ += _dtypes.__all__
@@ -109,14 +111,15 @@ __version__: str = _core._version()
 
 # Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
 _LAZY_MODULES = (
-    "config", "data", "datasets", "io", "metrics", "model_selection", "nn", "optim", "sklearn",
-    "testing", "train", "utils",
+    "config", "data", "datasets", "func", "io", "metrics", "model_selection", "nn", "optim",
+    "sklearn", "testing", "train", "utils",
 )  # fmt: skip
 _LAZY_NAMES = {
     "load": "io",
     "save": "io",
     "load_file": "io",
     "save_file": "io",
+    "vmap": "func",
     "are_deterministic_algorithms_enabled": "config",
     "use_deterministic_algorithms": "config",
     # Functions of networks that torch has at the top too, with the same arguments.
