@@ -91,3 +91,11 @@ def test_recurrent_reach() -> None:
     assert axes.get_yscale() == "log"
     assert all(len(line) == 100 for line in lines.values())
     assert lines["RNN"][0, 1] < 1e-15 < 1e6 < lines["RNN, 1.2 x a rotation"][0, 1]
+
+
+def test_staircases_approach_the_sine() -> None:
+    _, lines = drawn("301_perceptron")
+    sine = lines["sin 2πx"]
+    errors = [abs(lines[f"{n} neurons"] - sine)[:, 1].max() for n in (5, 10, 40)]
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 0.1
