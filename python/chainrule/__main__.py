@@ -34,6 +34,14 @@ def _positive_float(text: str) -> float:
     return value
 
 
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise ValueError
+    return value
+
+
+_port.__name__ = "port from 0 to 65535"
 _positive_int.__name__ = "positive integer"  # argparse prints these
 _natural_int.__name__ = "integer from 0"
 _positive_float.__name__ = "positive number"
@@ -84,6 +92,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("model", help="a file saved by `chainrule digits`")
     predict.add_argument("images", nargs="+", metavar="image", help="a picture Pillow can open")
+
+    serve = commands.add_parser(
+        "serve",
+        help="draw a digit in the browser and watch the network read it",
+        description="Open a local page on which one draws a digit and sees the network's "
+        "probabilities, its first layer and the pixels that mattered. Ctrl-C ends.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    serve.add_argument("model", help="a file saved by `chainrule digits`")
+    serve.add_argument("--port", type=_port, default=8765, metavar="N", help="0: any free one")
+    serve.add_argument("--no-browser", action="store_true", help="only print the address")
 
     commands.add_parser("info", help="print version, instruction set, threads and build")
     return parser

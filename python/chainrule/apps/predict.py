@@ -14,6 +14,8 @@ from ._common import UsageError, require
 from ._digits_data import Images
 from ._digits_model import load_recogniser
 
+FAINT = 0.3  # ink up to this is taken for smudges when the digit's edges are sought
+
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
@@ -57,8 +59,8 @@ def prepare(ink: Images, image_module: Any, size: int, margin: int) -> Images:
     """
     if ink.shape == (size, size):
         return ink
-    rows = np.flatnonzero((ink > 0.3).any(axis=1))
-    columns = np.flatnonzero((ink > 0.3).any(axis=0))
+    rows = np.flatnonzero((ink > FAINT).any(axis=1))
+    columns = np.flatnonzero((ink > FAINT).any(axis=0))
     crop = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     height, width = np.array(crop.shape) * (size - 2 * margin) / max(crop.shape)
     height, width = max(1, round(height)), max(1, round(width))
