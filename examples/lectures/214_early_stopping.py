@@ -9,19 +9,19 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.train import EarlyStopping, History, evaluate, fit
 
-EPOCHS = 300
+EPOCHS = 400
 
 
 def data(count: int) -> tuple[cr.Tensor, cr.Tensor]:
     """Noisy samples of sin(3 x)."""
     x = 2 * cr.rand(count, 1) - 1
-    return x, cr.sin(3 * x) + 0.3 * cr.randn(count, 1)
+    return x, cr.sin(3 * x) + 0.5 * cr.randn(count, 1)
 
 
 def train(*callbacks: EarlyStopping) -> tuple[nn.Module, History, float]:
     """A net with far more weights than samples; its history and final validation error."""
     cr.manual_seed(0)
-    training, validation = data(20), data(200)
+    training, validation = data(15), data(200)
     net = nn.Sequential(nn.Linear(1, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
     history = fit(
         net,
@@ -47,7 +47,7 @@ def findings(small: bool) -> Iterator[Finding]:
         [history["loss"][-1] < 0.5 * history["loss"][20], overfitted > 1.25 * least],
         slip='the "testing data" one stops by is validation data: it is no test any more',
     )
-    stop = EarlyStopping(patience=20, restore_best=True)
+    stop = EarlyStopping(patience=40, restore_best=True)
     _, stopped, restored = train(stop)
     yield Finding("2.14", "it stops before the last epoch", True, stopped.epochs < EPOCHS)
     yield Finding(

@@ -15,7 +15,7 @@ from chainrule.datasets import adding_problem
 from chainrule.nn import functional as F
 
 HIDDEN, LENGTH = 16, 100
-LESSONS = {10: 150, 20: 100, 40: 50, LENGTH: 60}  # short sequences first: steps by length
+LESSONS = {10: 250, 20: 150, 40: 80, LENGTH: 80}  # short sequences first: steps by length
 
 
 class Adder(nn.Module):
