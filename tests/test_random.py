@@ -120,6 +120,25 @@ def test_dropout_and_uniform_read_the_stream_number_by_number(n: int, dtype: str
     assert drawn.tolist() == [(word >> 8) * 2.0**-24 for word in words[:n]]
 
 
+@pytest.mark.parametrize("n", [1, 3, 17, 64, 509])
+def test_normal_is_box_and_muller_on_the_stream(n: int) -> None:
+    seed, position = 0x123456789ABCDEF, (1 << 32) - 9
+    words = np.array([philox(position + k, seed) for k in range(n + 1)], np.uint64).ravel()
+    wide = (words[::2] | words[1::2] << np.uint64(32)) >> np.uint64(11)
+    for dtype, uniform, bound in (
+        (cr.float32, (words >> np.uint64(8)).astype(float) * 2.0**-24, 2e-6),
+        (cr.float64, wide.astype(float) * 2.0**-53, 1e-14),
+    ):
+        cr.default_generator.set_state(cr.tensor([seed, position]))
+        if dtype == cr.float64:
+            assert to_numpy(cr.rand(n, dtype=dtype)).tolist() == uniform[:n].tolist()
+            cr.default_generator.set_state(cr.tensor([seed, position]))
+        radius, angle = np.sqrt(-2 * np.log(1 - uniform[::2])), 2 * np.pi * uniform[1::2]
+        normal = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()[:n]
+        drawn = to_numpy(cr.empty(n, dtype=dtype).normal_(1.0, 2.0)).astype(float)
+        np.testing.assert_allclose(drawn, 1 + 2 * normal, atol=bound * 10, rtol=bound)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_uniform(dtype: str) -> None:
     x = to_numpy(cr.rand(N, dtype=getattr(cr, dtype))).astype(float)

@@ -38,29 +38,6 @@ CR_RANDOM constexpr PhiloxBlock philox(uint64_t position, uint64_t stream, uint6
                        static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
 }
 
-// Uniform on [0, 1): multiples of 2^-24 and 2^-53.
-CR_RANDOM constexpr float uniform_float(uint32_t x) {
-  return static_cast<float>(x >> 8) * 0x1p-24f;
-}
-CR_RANDOM constexpr double uniform_double(uint32_t low, uint32_t high) {
-  return static_cast<double>((uint64_t{high} << 32 | low) >> 11) * 0x1p-53;
-}
-
-// Box and Muller: two standard normals from two uniforms on [0, 1). The radius is taken of 1 - u,
-// which is never 0.
-CR_RANDOM inline void box_muller(float u, float v, float& z0, float& z1) {
-  const float radius = __builtin_sqrtf(-2.0f * __builtin_logf(1.0f - u));
-  const float angle = 6.28318530717958647692f * v;
-  z0 = radius * __builtin_cosf(angle);
-  z1 = radius * __builtin_sinf(angle);
-}
-CR_RANDOM inline void box_muller(double u, double v, double& z0, double& z1) {
-  const double radius = __builtin_sqrt(-2.0 * __builtin_log(1.0 - u));
-  const double angle = 6.28318530717958647692 * v;
-  z0 = radius * __builtin_cos(angle);
-  z1 = radius * __builtin_sin(angle);
-}
-
 // Known answers of the authors' Random123 library, checked in every build.
 CR_RANDOM constexpr bool philox_gives(PhiloxBlock c, uint32_t k0, uint32_t k1, PhiloxBlock want) {
   const PhiloxBlock got = philox4x32_10(c, k0, k1);

@@ -22,17 +22,10 @@ constexpr int kDotRows = 4;
 #endif
 constexpr int kDotTaps = 3;
 
-// Lane i of the result is a[2i] + a[2i + 1] for the first half, b's pairs for the second.
-template <class T, int... I>
-CR_INLINE Vec<T> add_pairs(Vec<T> a, Vec<T> b, Sequence<I...>) {
-  return __builtin_shufflevector(a, b, (2 * I)...) + __builtin_shufflevector(a, b, (2 * I + 1)...);
-}
-
 // The sums of the lanes of N <= kLanes vectors (a power of two), in lanes 0 .. N - 1. A tree: every
 // level halves the number of vectors and of the partial sums left of each.
 template <class T, int N, int Left = kLanes<T>>
 CR_INLINE Vec<T> sum_lanes(const Vec<T>* v) {
-  constexpr auto kOrder = Sequence<__integer_pack(kLanes<T>)...>{};
   if constexpr (Left == 1) {
     return v[0];
   } else {
@@ -40,7 +33,8 @@ CR_INLINE Vec<T> sum_lanes(const Vec<T>* v) {
     Vec<T> pairs[kNext];
 #pragma GCC unroll 16
     for (int i = 0; i < kNext; ++i) {
-      pairs[i] = add_pairs<T>(v[N > 1 ? 2 * i : 0], v[N > 1 ? 2 * i + 1 : 0], kOrder);
+      const Vec<T> a = v[N > 1 ? 2 * i : 0], b = v[N > 1 ? 2 * i + 1 : 0];
+      pairs[i] = even_lanes<T>(a, b) + odd_lanes<T>(a, b);
     }
     return sum_lanes<T, kNext, Left / 2>(pairs);
   }

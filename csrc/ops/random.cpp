@@ -16,6 +16,8 @@
 namespace cr {
 namespace {
 
+constexpr int64_t kGrain = 32768;  // a multiple of a block's four numbers
+
 // Calls f(block, first element) for every group of `per_block` elements of n, in parallel.
 template <class F>
 void for_each_block(const Tensor& state, int64_t n, int64_t per_block, F&& f) {
@@ -35,17 +37,6 @@ uint64_t wide(const PhiloxBlock& block, int half) {
   return uint64_t{block.x[2 * half + 1]} << 32 | block.x[2 * half];
 }
 
-// Numbers of one block for element type T: four floats or two doubles in [0, 1).
-template <class T>
-constexpr int kPerBlock = sizeof(T) == 4 ? 4 : 2;
-template <class T>
-T uniform_of(const PhiloxBlock& block, int k) {
-  if constexpr (sizeof(T) == 4)
-    return uniform_float(block.x[k]);
-  else
-    return uniform_double(block.x[2 * k], block.x[2 * k + 1]);
-}
-
 void infer_draw(Call& call, int dtype_attr) {
   check_state(call.name(), call.in[0]);
   call.set_output(0, call.attrs.ints(0), call.attrs.dtype(dtype_attr));
@@ -58,51 +49,28 @@ void infer_floating(Call& call) {
                 ": needs a floating-point dtype (got ", call.out_meta[0].dtype, ")");
 }
 
+// The launch of a row that fills its output from two parameters.
+void launch_draw(Call& call, const DrawKernel* kernels) {
+  const Tensor& out = call.out[0];
+  const int64_t n = out.numel(), size = itemsize(out.dtype()), per_block = 16 / size;
+  const Stream stream = take(call.in[0], (n + per_block - 1) / per_block);
+  const DrawKernel kernel = kernels[out.dtype() == DType::kFloat64];
+  parallel(n, kGrain, [&](int64_t begin, int64_t end, int) {
+    const Draw from{stream.seed, stream.position + static_cast<uint64_t>(begin / per_block)};
+    kernel(out.data() + begin * size, end - begin, from, call.attrs.f(1), call.attrs.f(2));
+  });
+}
+
 const Row uniform_row =
     Row("_uniform(Tensor state, int[] size, float low, float high, dtype dtype)")
         .doc("Uniform numbers in [low, high).")
         .infer(infer_floating)
-        .launch([](Call& call) {
-          dispatch_floating(call.out[0].dtype(), [&](auto tag) {
-            using T = typename decltype(tag)::type;
-            T* out = call.out[0].data<T>();
-            const int64_t n = call.out[0].numel();
-            const T low = static_cast<T>(call.attrs.f(1)),
-                    width = static_cast<T>(call.attrs.f(2) - call.attrs.f(1));
-            const T high = static_cast<T>(call.attrs.f(2));
-            for_each_block(
-                call.in[0], n, kPerBlock<T>, [&](const PhiloxBlock& block, int64_t first) {
-                  for (int k = 0; k < kPerBlock<T> && first + k < n; ++k) {
-                    const T value = low + width * uniform_of<T>(block, k);
-                    out[first + k] =
-                        value < high || width == 0 ? value : low;  // rounding may reach high
-                  }
-                });
-          });
-        });
+        .launch([](Call& call) { launch_draw(call, random_table().uniform); });
 
-const Row normal_row =
-    Row("_normal(Tensor state, int[] size, float mean, float std, dtype dtype)")
-        .doc("Normal numbers, by Box and Muller's method.")
-        .infer(infer_floating)
-        .launch([](Call& call) {
-          dispatch_floating(call.out[0].dtype(), [&](auto tag) {
-            using T = typename decltype(tag)::type;
-            T* out = call.out[0].data<T>();
-            const int64_t n = call.out[0].numel();
-            const T mean = static_cast<T>(call.attrs.f(1)),
-                    deviation = static_cast<T>(call.attrs.f(2));
-            for_each_block(
-                call.in[0], n, kPerBlock<T>, [&](const PhiloxBlock& block, int64_t first) {
-                  for (int k = 0; k < kPerBlock<T>; k += 2) {
-                    T z[2];
-                    box_muller(uniform_of<T>(block, k), uniform_of<T>(block, k + 1), z[0], z[1]);
-                    for (int j = 0; j < 2 && first + k + j < n; ++j)
-                      out[first + k + j] = mean + deviation * z[j];
-                  }
-                });
-          });
-        });
+const Row normal_row = Row("_normal(Tensor state, int[] size, float mean, float std, dtype dtype)")
+                           .doc("Normal numbers, by Box and Muller's method.")
+                           .infer(infer_floating)
+                           .launch([](Call& call) { launch_draw(call, random_table().normal); });
 
 const Row randint_row =
     Row("_randint(Tensor state, int[] size, int low, int high, dtype dtype)")
@@ -156,12 +124,11 @@ const Row randperm_row =
 // Keeps each element with probability 1 - p and scales it by 1 / (1 - p). Which elements were kept
 // is not stored: it follows from the state the generator had, the second output.
 void drop(const Tensor& x, Stream stream, double p, const Tensor& out) {
-  constexpr int64_t kGrain = 32768;  // a multiple of a block's four numbers
   const bool wide = x.dtype() == DType::kFloat64;
   const int64_t size = itemsize(x.dtype());
   const double below = p < 1 ? p : 0;
-  const Drop whole{stream.seed, stream.position, static_cast<uint32_t>(below * 4294967296.0),
-                   1 / (1 - below)};
+  const Drop whole{
+      {stream.seed, stream.position}, static_cast<uint32_t>(below * 4294967296.0), 1 / (1 - below)};
   parallel(x.numel(), kGrain, [&](int64_t begin, int64_t end, int) {
     char* const to = static_cast<char*>(out.data()) + begin * size;
     if (p == 1) {  // no 32-bit threshold is above all numbers

@@ -1,4 +1,4 @@
-// Philox in vectors, and dropout in one pass over it.
+// Philox in vectors; uniform and normal numbers and dropout in one pass over it.
 //
 // A 64-bit lane holds one 32-bit word of one block, so that the two 32x32 -> 64-bit products of a
 // round are one instruction each for all lanes. Only the low half of a lane counts: the products
@@ -6,7 +6,8 @@
 // round waits for the one before.
 #include "ops/random.kernel.h"
 
-#include "simd/vec.h"
+#include "simd/transpose.h"
+#include "simd/vmath.h"
 
 namespace cr {
 namespace CR_ISA {
@@ -35,16 +36,6 @@ CR_INLINE Words product(Words a, Words b) {
 #else
   return (a & kLow) * (b & kLow);
 #endif
-}
-
-// a0 b0 a1 b1 ...: the first vector of it, or the second.
-CR_INLINE Words interleave(Words a, Words b, int half) {
-  Words order{};
-#pragma GCC unroll 8
-  for (int i = 0; i < kLanes<uint64_t>; ++i) {
-    order[i] = static_cast<uint64_t>(half * kGroupBlocks / 2 + i / 2 + i % 2 * kGroupBlocks);
-  }
-  return __builtin_shuffle(a, b, order);
 }
 
 // kBatch blocks as 32-bit numbers in their order, 4 * kBatch of them.
@@ -80,8 +71,9 @@ CR_INLINE void batch(uint32_t* out, uint64_t position, uint64_t seed) {
     const Words first = (c[g][0] & kLow) | c[g][1] << 32;
     const Words second = (c[g][2] & kLow) | c[g][3] << 32;
     uint32_t* const group = out + 4 * g * kGroupBlocks;
-    store(group, reinterpret_cast<Numbers>(interleave(first, second, 0)));
-    store(group + kLanes<uint32_t>, reinterpret_cast<Numbers>(interleave(first, second, 1)));
+    store(group, reinterpret_cast<Numbers>(interleave<uint64_t>(first, second, 0)));
+    store(group + kLanes<uint32_t>,
+          reinterpret_cast<Numbers>(interleave<uint64_t>(first, second, kGroupBlocks / 2)));
   }
 }
 
@@ -94,6 +86,67 @@ void blocks(PhiloxBlock* out, int64_t n, uint64_t position, uint64_t seed) {
   PhiloxBlock rest[kBatch];
   batch(rest[0].x, position + static_cast<uint64_t>(i), seed);
   memcpy(out + i, rest, static_cast<size_t>(n - i) * sizeof(PhiloxBlock));
+}
+
+// Uniform on [0, 1): multiples of 2^-24 from 32 bits, of 2^-53 from 64.
+CR_INLINE Vec<float> uniform_lanes(const uint32_t* numbers, float) {
+  const Vec<int32_t> bits = reinterpret_cast<Vec<int32_t>>(load(numbers) >> 8);
+  return __builtin_convertvector(bits, Vec<float>) * 0x1p-24f;
+}
+CR_INLINE Vec<double> uniform_lanes(const uint32_t* numbers, double) {
+  const Words bits = reinterpret_cast<Words>(load(numbers)) >> 11;
+  return __builtin_convertvector(bits, Vec<double>) * 0x1p-53;
+}
+
+// f(target, numbers) makes as many elements as one batch has numbers for.
+template <class T, class F>
+CR_INLINE void draw(void* target, int64_t n, const Draw& from, F&& f) {
+  constexpr int64_t kStep = 16 * kBatch / sizeof(T), kPerBlock = 16 / sizeof(T);
+  T* const to = static_cast<T*>(target);
+  uint32_t numbers[4 * kBatch];
+  T rest[kStep];
+  for (int64_t i = 0; i < n; i += kStep) {
+    batch(numbers, from.position + static_cast<uint64_t>(i / kPerBlock), from.seed);
+    if (n - i >= kStep) {
+      f(to + i, numbers);
+    } else {
+      f(rest, numbers);
+      memcpy(to + i, rest, static_cast<size_t>(n - i) * sizeof(T));
+    }
+  }
+}
+
+template <class T>
+void uniform(void* target, int64_t n, const Draw& from, double low, double high) {
+  const Vec<T> start = splat(static_cast<T>(low)), end = splat(static_cast<T>(high));
+  const Vec<T> width = splat(static_cast<T>(high - low));
+  draw<T>(target, n, from, [&](T* out, const uint32_t* numbers) {
+    constexpr int kL = kLanes<T>, kNumbers = sizeof(T) / 4;
+    for (int k = 0; k < 4 * kBatch / kNumbers; k += kL) {
+      const Vec<T> x = start + width * uniform_lanes(numbers + k * kNumbers, T());
+      store(out + k, x < end ? x : start);  // rounding may reach the end
+    }
+  });
+}
+
+// Box and Muller: two normals from two neighbouring uniforms. The radius is taken of 1 - u, which
+// is never 0.
+template <class T>
+void normal(void* target, int64_t n, const Draw& from, double mean, double deviation) {
+  const Vec<T> centre = splat(static_cast<T>(mean)), scale = splat(static_cast<T>(deviation));
+  draw<T>(target, n, from, [&](T* out, const uint32_t* numbers) {
+    constexpr int kL = kLanes<T>, kNumbers = sizeof(T) / 4;
+    for (int k = 0; k < 4 * kBatch / kNumbers; k += 2 * kL) {
+      const Vec<T> a = uniform_lanes(numbers + k * kNumbers, T());
+      const Vec<T> b = uniform_lanes(numbers + (k + kL) * kNumbers, T());
+      const Vec<T> radius = sqrt(T(-2) * log(T(1) - even_lanes<T>(a, b)));
+      const SinCos<Vec<T>> turn = sin_cos(T(6.283185307179586) * odd_lanes<T>(a, b));
+      const Vec<T> x = centre + scale * (radius * turn.cos);
+      const Vec<T> y = centre + scale * (radius * turn.sin);
+      store(out + k, interleave<T>(x, y, 0));
+      store(out + k + kL, interleave<T>(x, y, kL / 2));
+    }
+  });
 }
 
 // Which lanes are kept, as wide as the elements.
@@ -132,7 +185,10 @@ void drop(const void* source, void* target, int64_t n, const Drop& drop) {
 }  // namespace
 
 extern const RandomTable random_table;
-const RandomTable random_table = {blocks, {drop<float>, drop<double>}};
+const RandomTable random_table = {blocks,
+                                  {uniform<float>, uniform<double>},
+                                  {normal<float>, normal<double>},
+                                  {drop<float>, drop<double>}};
 
 }  // namespace CR_ISA
 }  // namespace cr

@@ -32,19 +32,13 @@ CR_INLINE void copy_row(T* out, const T* in, int64_t n, const T* end) {
   for (; x < n; ++x) out[x] = in[x];
 }
 
-template <class T, int... I>
-CR_INLINE Vec<T> even_lanes(Vec<T> a, Vec<T> b, Sequence<I...>) {
-  return __builtin_shufflevector(a, b, (2 * I)...);
-}
-
 // out[x] = in[2 * x] for x < n.
 template <class T>
 CR_INLINE void copy_even(T* out, const T* in, int64_t n, const T* end) {
   constexpr int kL = kLanes<T>;
   int64_t x = 0;
   for (; x < n && in + 2 * (x + kL) <= end; x += kL) {
-    store(out + x, even_lanes<T>(load(in + 2 * x), load(in + 2 * x + kL),
-                                 Sequence<__integer_pack(kL)...>{}));
+    store(out + x, even_lanes<T>(load(in + 2 * x), load(in + 2 * x + kL)));
   }
   for (; x < n; ++x) out[x] = in[2 * x];
 }

@@ -161,6 +161,20 @@ CR_INLINE Vec<T> load_partial(const T* p, int n, T fill) {
 template <int... I>
 struct Sequence {};
 
+// Every other lane of a and b together: from the first on (Odd = 0) or from the second (1).
+template <int Odd, class V, int... I>
+CR_INLINE V every_other(V a, V b, Sequence<I...>) {
+  return __builtin_shufflevector(a, b, (2 * I + Odd)...);
+}
+template <class T>
+CR_INLINE Vec<T> even_lanes(Vec<T> a, Vec<T> b) {
+  return every_other<0>(a, b, Sequence<__integer_pack(kLanes<T>)...>{});
+}
+template <class T>
+CR_INLINE Vec<T> odd_lanes(Vec<T> a, Vec<T> b) {
+  return every_other<1>(a, b, Sequence<__integer_pack(kLanes<T>)...>{});
+}
+
 template <int Width, class V, class F, int... I>
 CR_INLINE V fold_halves(V v, F&& f, Sequence<I...> order) {
   if constexpr (Width == 0) {

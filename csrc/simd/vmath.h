@@ -418,6 +418,22 @@ CR_INLINE V cos(V x) {
   return result;
 }
 
+// Both, of an x within the reduction (|x| <= kTrigLimit). Errors as above.
+template <class V>
+struct SinCos {
+  V sin, cos;
+};
+
+template <class V>
+CR_INLINE SinCos<V> sin_cos(V x) {
+  const Angle<V> a = reduce_angle(x);
+  const V s = sin_poly(a.r), c = cos_poly(a.r);
+  const auto swap = odd<V>(a.q);
+  const V sine = swap ? c : s, cosine = swap ? s : c;
+  return {from_bits<V>(bits(sine) ^ second_bit_as_sign<V>(a.q) ^ sign_bit(x)),
+          from_bits<V>(bits(cosine) ^ second_bit_as_sign<V>(a.q + 1))};
+}
+
 // Tangent. Max error: 3.7 / 3.4 ulp.
 template <class V>
 CR_INLINE V tan(V x) {
