@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-LESSONS = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+LESSONS = sorted((Path(__file__).parents[1] / "examples").glob("[0-9]*.py"))
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
