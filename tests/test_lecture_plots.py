@@ -62,6 +62,9 @@ def test_relu_and_its_relatives() -> None:
     _, lines = drawn("211_relu")
     x = lines["ReLU"][:, 0]
     assert (lines["ReLU"][:, 1] == x.clip(0)).all()
+    assert lines["Maxout of -x - 2, x / 2 and 2 x - 2"][:, 1] == pytest.approx(
+        [max(-t - 2, t / 2, 2 * t - 2) for t in x]
+    )
     assert lines["sum of sigmoids"][:, 1] == pytest.approx(lines["ln(1 + e^x)"][:, 1], abs=0.02)
 
 

@@ -14,7 +14,7 @@ import chainrule as cr
 from chainrule import Tensor, nn, optim
 from chainrule.nn import functional as F
 
-HEIGHT, WIDTH, BEAMS, CELLS = 8, 48, 2, 25  # a cell of the radar is 2 m deep
+HEIGHT, WIDTH, BEAMS, CELLS = 4, 48, 2, 25  # a cell of the radar is 2 m deep
 VIEW = math.pi / 3  # 60 degrees
 
 
@@ -24,7 +24,7 @@ def scenes(count: int) -> tuple[Tensor, Tensor, Tensor]:
     distance = 5 + 40 * cr.rand(count, 2)
     columns = cr.linspace(-VIEW / 2, VIEW / 2, WIDTH)
     seen = cr.exp(-(((columns - angle.unsqueeze(2)) / 0.03) ** 2)).sum(1)
-    rows = cr.tensor([0.0, 0.0, 0.2, 1.0, 1.0, 0.2, 0.0, 0.0]).reshape(1, 1, HEIGHT, 1)
+    rows = cr.tensor([0.2, 1.0, 1.0, 0.2]).reshape(1, 1, HEIGHT, 1)
     images = rows * seen.reshape(count, 1, 1, WIDTH) + 0.1 * cr.randn(count, 1, HEIGHT, WIDTH)
     cells = 2 * cr.arange(CELLS)  # the left car is in the left beam, the right one in the right
     radar = cr.exp(-(((cells - distance.unsqueeze(2)) / 1.5) ** 2))
@@ -41,7 +41,7 @@ class TwoBranches(nn.Module):
         self.use = use
         self.image = nn.Sequential(
             nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d((4, 1)),
+            nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d((2, 1)),
             nn.Flatten(), nn.Linear(8 * WIDTH // 2, 64), nn.ReLU(),
         )  # fmt: skip
         self.radar = nn.Sequential(nn.Flatten(), nn.Linear(BEAMS * CELLS, 64), nn.ReLU())

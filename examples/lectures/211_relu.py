@@ -65,6 +65,9 @@ def plot(axes: Any) -> None:
         "ln(1 + e^x)": F.softplus(x),
         "tanh": cr.tanh(x),
         "LeakyReLU, 0.1": F.leaky_relu(x, 0.1),
+        "Maxout of -x - 2, x / 2 and 2 x - 2": F.maxout(
+            cr.stack([-x - 2, x / 2, 2 * x - 2], 1), 3
+        ).squeeze(1),
     }
     for name, y in curves.items():
         axes.plot(x.numpy(), y.numpy(), label=name)

@@ -89,12 +89,11 @@ def findings(small: bool) -> Iterator[Finding]:
     dropped = F.dropout(cr.ones(n, **DOUBLE), p)
     yield Finding(
         "2.16",
-        "nn.Dropout(0.25) on ones: the values there are",
-        [0.0, 1.0],
+        "nn.Dropout(0.25) on ones takes the second form: the values there are",
+        "0, 1 in the first",
         cr.unique(dropped).tolist(),
         [0.0, 1 / (1 - p)],
         within=1e-15,
-        slip="not of the notes: it takes the second form",
     )
     # Five standard errors of a mean of n values, each 0 or 4/3.
     bound = 5 * (p / (1 - p) / n) ** 0.5
