@@ -2,7 +2,9 @@
 
 import builtins
 import math
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -47,6 +49,32 @@ def test_csv_without_header(tmp_path):
     assert (table.names, table.values.tolist()) == (["0", "1"], [[1, 2], [3, 4]])
     path.write_text("a,b\n")
     assert read_csv(path).values.shape == (0, 2)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("header", [True, False])
+def test_csv_of_numbers_alone_reads_as_cell_by_cell(tmp_path, newline, mark, header):
+    lines = ["a, b ,c"] * header + ["1,-2.5,1e3", " 4 ,5,inf", "", "0.1,1_0,7"]
+    for rows in (lines, lines[:-1]):  # 1_0 is what float() reads and NumPy's parser does not
+        path = tmp_path / "numbers.csv"
+        path.write_bytes((mark + newline.join(rows) + newline).encode())
+        fast = read_csv(path, header=header)
+        slow = read_csv(path, header=header, columns=fast.names)
+        assert fast.names == slow.names == (["a", "b", "c"] if header else ["0", "1", "2"])
+        assert fast.values.dtype == slow.values.dtype
+        np.testing.assert_array_equal(fast.values, slow.values)
+        assert fast.values[0].tolist() == [1, -2.5, 1000]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_csv_from_a_pipe(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(path.write_text, "a,b\n1,2\n")
+        assert read_csv(path).values.tolist() == [[1, 2]]
+        written.result()
 
 
 BAD = [

@@ -156,6 +156,71 @@ def test_mnist_files_train_too(capsys, tmp_path):
     assert load_recogniser(str(model)).size == 16
 
 
+def write_csv(path, images, labels=None):
+    """Pictures with values 0 to 255 in the form of Kaggle's Digit Recognizer."""
+    names = [f"pixel{k}" for k in range(images[0].size)]
+    rows = images.reshape(len(images), -1).astype(int)
+    if labels is not None:
+        names, rows = ["label", *names], np.column_stack([labels, rows])
+    np.savetxt(path, rows, fmt="%d", delimiter=",", header=",".join(names), comments="")
+
+
+def test_csv_files_train_and_a_submission_is_written(capsys, tmp_path):
+    data = sklearn_digits()
+    images, train, test = data.images * 15.9, tmp_path / "train.csv", tmp_path / "test.csv"
+    write_csv(train, images[:1200], data.target[:1200])
+    write_csv(test, images[1200:])
+    submission = tmp_path / "mine.csv"
+    options = ["--epochs", 6, "--batch-size", 32, "--test", test, "--submission", submission]
+    model, _, out = train_digits(capsys, tmp_path, "--csv", train, *options)
+    assert "train.csv: 1000 images to train on, 100 to validate, 100 to test" in out
+    assert f"submission: {submission}" in out
+    lines = submission.read_text().splitlines()
+    assert lines[0] == "ImageId,Label"
+    numbers, answers = np.array([line.split(",") for line in lines[1:]], dtype=int).T
+    np.testing.assert_array_equal(numbers, np.arange(1, 598))
+    assert np.mean(answers == data.target[1200:]) > 0.85
+    network = load_recogniser(str(model)).network
+    last = cr.from_numpy((np.floor(images[-1]) / 255).astype("float32"))
+    assert network(last[None, None]).argmax().item() == answers[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label,p\n1,0", "has 1 pixels a row; expected squares of 8x8 or more"),
+        ("label,{pixels}\n1,{dark}\n1,{empty}", "line 3, column 'p9' is missing"),
+        ("label,{pixels}\nseven,{dark}", "line 2, column 'label' holds 'seven', which is no num"),
+        ("label,{pixels}\n7,{dark},3", "line 2 has 66 cells; expected 65"),
+        ("label,{pixels}\n10,{dark}", "a label is 10; expected 0 to 9"),
+        ("label,{pixels}\n1.5,{dark}", "a label is 1.5; expected a digit"),
+        ("label,{pixels}\n1,{dark}\n2,{bright}", "a pixel is 256; expected 0 to 255"),
+        ("label,{pixels}\n", "has no rows; expected a picture in each"),
+        ("{pixels}\n{dark}", "has no column 'label'; expected the digit of each picture"),
+        ("label,{pixels}\n1,{dark}", "1 pictures are too few to set some aside"),
+        ("", "the file is empty"),
+    ],
+)
+def test_a_csv_file_with_a_fault_gives_a_sentence(capsys, tmp_path, text, message):
+    cells = {"pixels": [f"p{k}" for k in range(64)], "dark": ["0"] * 64, "bright": ["256"] * 64}
+    cells["empty"] = ["0"] * 9 + [""] + ["0"] * 54
+    (tmp_path / "x.csv").write_text(text.format(**{k: ",".join(v) for k, v in cells.items()}))
+    code, _, err = run(capsys, "digits", "--csv", tmp_path / "x.csv")
+    assert code == 2
+    assert re.search(f"^chainrule digits: .*x.csv.*{message}", err)
+
+
+def test_pictures_to_tell_must_fit(capsys, tmp_path):
+    write_csv(tmp_path / "wide.csv", np.zeros((3, 9, 9)))
+    outputs = ["--out", tmp_path / "m", "--report", tmp_path / "r.png"]
+    code, _, err = run(capsys, "digits", "--test", tmp_path / "wide.csv", *outputs)
+    assert code == 2
+    assert re.search(r"wide.csv' holds pictures of \(9, 9\); expected \(8, 8\)", err)
+    options = ["--test", "t.csv", "--submission", tmp_path / "m"]
+    code, _, err = run(capsys, "digits", *options, *outputs)
+    assert (code, "model and submission are the same file" in err) == (2, True)
+
+
 def test_splits_are_disjoint_complete_and_stratified():
     labels = np.repeat(np.arange(10), [100, 50, 10, 200, 40, 30, 20, 60, 70, 80])
     parts = stratified_split(labels, (60, 20, 20), np.random.default_rng(0))

@@ -62,9 +62,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = digits.add_argument
-    add("--mnist", metavar="DIR", help="use MNIST IDX files instead of scikit-learn's digits")
-    add("--epochs", type=_positive_int, metavar="N", help="at most; 30, with --mnist 5")
-    add("--batch-size", type=_positive_int, metavar="N", help="32, with --mnist 128")
+    source = digits.add_mutually_exclusive_group().add_argument
+    source("--mnist", metavar="DIR", help="use MNIST IDX files instead of scikit-learn's digits")
+    source("--csv", metavar="FILE", help="use a CSV file: label,pixel0,... as Kaggle's train.csv")
+    add("--test", metavar="FILE", help="pixel0,... of digits to tell, as Kaggle's test.csv")
+    add("--submission", default="submission.csv", metavar="FILE", help="what --test shows")
+    add("--epochs", type=_positive_int, metavar="N", help="at most; 30, with --mnist or --csv 5")
+    add("--batch-size", type=_positive_int, metavar="N", help="32, with --mnist or --csv 128")
     add("--lr", type=_positive_float, default=3e-3, metavar="X", help="learning rate at the start")
     add(
         "--patience",

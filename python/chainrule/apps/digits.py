@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import math
 import os
 import time
@@ -20,9 +21,11 @@ import numpy as np
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.nn import functional as F
+from chainrule.train import predict
 
 from ._common import UsageError, require
-from ._digits_data import Images, Part, Probabilities, load_digits, vary
+from ._digits_csv import load_digits_csv, read_pictures, write_submission
+from ._digits_data import Images, Labels, Part, Probabilities, load_digits, vary
 from ._digits_model import Recogniser, build_network, save_recogniser
 from ._digits_report import save_report
 
@@ -108,28 +111,36 @@ def evaluate(network: nn.Module, part: Part, batch_size: int = 500) -> tuple[flo
     return total / len(part.labels), np.concatenate(probabilities)
 
 
+def answers(network: nn.Module, images: Images) -> Labels:
+    """The digit each image most probably shows."""
+    labels: Labels = predict(network, to_input(images), batch_size=500).argmax(1).numpy()
+    return labels
+
+
 def to_input(images: Images) -> cr.Tensor:
     """Images `(N, H, W)` as the network takes them, `(N, 1, H, W)`."""
     batch: cr.Tensor = cr.from_numpy(images)
     return batch.unsqueeze(1)
 
 
-def check_outputs(model: str, report: str) -> None:
+def check_outputs(files: dict[str, str]) -> None:
     """Refuse, before any work, what could not be saved after it."""
-    for path in (model, report):
+    for path in files.values():
         if os.path.isdir(path):
             raise UsageError(f"{path!r} is a directory; expected a file to write")
         if not os.access(os.path.dirname(path) or ".", os.W_OK):
             raise UsageError(f"the directory of {path!r} does not exist or is read-only")
-    if os.path.realpath(model) == os.path.realpath(report):
-        raise UsageError(f"model and report are the same file {model!r}")
+    for (one, path), (other, same) in itertools.combinations(files.items(), 2):
+        if os.path.realpath(path) == os.path.realpath(same):
+            raise UsageError(f"{one} and {other} are the same file {path!r}")
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     tqdm = require("tqdm", "tqdm").tqdm
     require("matplotlib.figure", "matplotlib")
-    check_outputs(args.out, args.report)
+    outputs = {"model": args.out, "report": args.report}
+    check_outputs({**outputs, "submission": args.submission} if args.test else outputs)
     if args.threads:
         try:
             cr.set_num_threads(args.threads)
@@ -138,11 +149,17 @@ def run(args: argparse.Namespace) -> None:
     cr.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
 
-    digits = load_digits(args.mnist, rng)
+    digits = load_digits_csv(args.csv, rng) if args.csv else load_digits(args.mnist, rng)
     size = digits.train.images.shape[1]
+    unknown = read_pictures(args.test)[0] if args.test else None
+    if unknown is not None and unknown.shape[1] != size:
+        raise UsageError(
+            f"{args.test!r} holds pictures of {unknown.shape[1:]}; expected {(size, size)}"
+        )
     network = build_network(size)
-    epochs = args.epochs or (5 if args.mnist else 30)
-    batch_size = args.batch_size or (128 if args.mnist else 32)
+    many = args.mnist or args.csv
+    epochs = args.epochs or (5 if many else 30)
+    batch_size = args.batch_size or (128 if many else 32)
     log: Callable[[str], object] = (lambda text: None) if args.quiet else print
     log(
         f"{digits.name}: {len(digits.train.labels)} images to train on, "
@@ -178,4 +195,8 @@ def run(args: argparse.Namespace) -> None:
     notes = {"data": digits.name, "test_accuracy": f"{right / count:.4f}", "seed": str(args.seed)}
     save_recogniser(Recogniser(network, size, digits.margin), args.out, notes)
     save_report(args.report, history, digits.test, probabilities)
-    log(f"model: {args.out}\nreport: {args.report}")
+    if unknown is not None:
+        write_submission(args.submission, answers(network, unknown))
+        outputs["submission"] = args.submission
+    for name, path in outputs.items():
+        log(f"{name}: {path}")
