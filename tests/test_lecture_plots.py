@@ -31,6 +31,14 @@ def test_main_writes_the_picture(tmp_path: Path, monkeypatch: Any) -> None:
     assert (tmp_path / "line.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_ways_over_the_cost() -> None:
+    _, lines = drawn("005_descent")
+    cost = lines["2w² + 4w"]
+    assert cost[cost[:, 1].argmin()] == pytest.approx([-1, -2], abs=0.01)
+    assert lines["rate 1/4"][1].tolist() == [-1, -2]
+    assert set(lines["rate 1/2"][:, 0]) == {0.5, -2.5}
+
+
 def test_vanishing_gradients() -> None:
     axes, lines = drawn("201_chain")
     assert axes.get_yscale() == "log"
