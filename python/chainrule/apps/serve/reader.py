@@ -85,7 +85,7 @@ def _decode(request: Any) -> Images:
             f"ink holds {len(values)} bytes; expected {width * height} for {width} x {height}"
         )
     pixels = np.frombuffer(values, np.uint8).reshape(height, width)
-    return pixels.astype(np.float32) / np.float32(255)
+    return np.divide(pixels, 255, dtype=np.float32)
 
 
 def _side(name: str, value: Any) -> int:
