@@ -49,4 +49,7 @@ def test_a_finding_judges() -> None:
     assert Finding("0.1", "x", "17.6160", 17.61594, 17.61594, within=1e-5).holds
     assert not Finding("0.1", "x", [1.0, 2.0], 1.0).holds
     assert "WRONG" in str(Finding("0.1", "x", True, False))
+    assert Finding("0.1", "x", 0.0, -3e-17, within=1e-15).shown == "0"
+    assert Finding("0.1", "x", [0.5, 0.25], [0.50004, 0.2499], within=1e-3).shown == "(0.5, 0.25)"
+    assert Finding("0.1", "x", 0.0, 2e-15, within=1e-15).shown == "2e-15"  # wrong: as it is
     assert "slip: none" in str(Finding("0.1", "x", True, True, slip="none"))

@@ -67,7 +67,7 @@ def findings(small: bool) -> Iterator[Finding]:
         0.0,
         product - backward,
         within=1e-15,
-        slip="the last line drops dC/da4; a minus stands for times; dC/db1 is said to be near itself",
+        slip="the last line drops dC/da4; a minus for times; dC/db1 said to be near itself",
     )
     steps = cr.linspace(-10, 10, 20001, **double)
     yield Finding(

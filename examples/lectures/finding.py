@@ -10,6 +10,7 @@ Rows are numbered as the index is: ``2.5`` is the fifth statement of lecture 2.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -57,23 +58,31 @@ class Finding:
         right = np.asarray(right, dtype=np.float64)
         return found.shape == right.shape and bool(np.all(np.abs(found - right) <= self.within))
 
+    @property
+    def shown(self) -> str:
+        """What was found, to the digits that count: the rest differs from machine to machine."""
+        return text(self.found, self.within if self.holds else 0.0)
+
     def __str__(self) -> str:
-        line = f"{self.row:>5}  {self.what}: taught {text(self.taught)}, found {text(self.found)}"
+        line = f"{self.row:>5}  {self.what}: taught {text(self.taught)}, found {self.shown}"
         if not self.holds:
             line += f"  WRONG, expected {text(self.expected)} within {self.within:g}"
         return line + (f"\n       slip: {self.slip}" if self.slip else "")
 
 
-def text(value: Any) -> str:
-    """A number to six digits, a list of them in parentheses, a claim as yes or no."""
+def text(value: Any, within: float = 0.0) -> str:
+    """A number to six digits or its tolerance, a list in parentheses, a claim as yes or no."""
     if isinstance(value, str):
         return value
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     array = np.asarray(value)
     if array.ndim:
-        return "(" + ", ".join(text(part) for part in array.tolist()) + ")"
-    return f"{array.item():.6g}"
+        return "(" + ", ".join(text(part, within) for part in array.tolist()) + ")"
+    number = array.item()
+    if within:
+        number = round(number, -math.floor(math.log10(within))) + 0.0  # which -0.0 is not
+    return f"{number:.6g}"
 
 
 def main(

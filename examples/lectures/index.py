@@ -59,7 +59,7 @@ def page(found: list[tuple[str, Finding]]) -> str:
                 f"[{name}](../examples/lectures/{name})",
                 finding.what,
                 text(finding.taught),
-                text(finding.found),
+                finding.shown,
                 finding.slip,
             ]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
