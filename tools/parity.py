@@ -63,9 +63,7 @@ PENDING: dict[str, tuple[str, ...]] = {
         "cholesky", "compile", "det", "inverse", "logdet",
         "matrix_power", "pinverse", "slogdet", "svd",
     ),
-    "torch.autograd": (
-        "detect_anomaly", "functional", "profiler", "set_detect_anomaly",
-    ),
+    "torch.autograd": ("profiler",),
     "torch.linalg": (
         "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",
         "matrix_norm", "matrix_power", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "autograd/anomaly.h"
+
 namespace cr {
 namespace {
 
@@ -204,7 +206,11 @@ void Run::apply(int at) {
   TensorList results;
   results.resize(node->inputs().size());
   Vjp vjp(*node, visit.grads, results, pruned_ ? &mask : nullptr);
-  node->apply(vjp);
+  if (anomaly.on) {
+    apply_watched(*node, vjp, results);
+  } else {
+    node->apply(vjp);
+  }
   visit.grads.clear();
   for (int i = 0; i < results.size(); ++i) {
     const InputSlot& slot = node->inputs()[i];

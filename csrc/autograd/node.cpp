@@ -71,6 +71,16 @@ Tensor Node::retained(int output) const {
   return Tensor();
 }
 
+void Node::set_origin(std::string origin) {
+  if (!extras_) extras_ = std::make_unique<Extras>();
+  extras_->origin = std::move(origin);
+}
+
+const std::string& Node::origin() const {
+  static const std::string unknown;
+  return extras_ ? extras_->origin : unknown;
+}
+
 // ---------------------------------------------------------------- leaves
 
 void Leaf::accumulate(const Tensor& value, bool create_graph) {

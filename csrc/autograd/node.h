@@ -51,6 +51,9 @@ class Node : public GraphNode {
   void store_retained(int output, const Tensor& grad);
   Tensor retained(int output) const;
   bool retains(int output) const;
+  // The Python line that made the call; known while anomaly detection is on.
+  void set_origin(std::string origin);
+  const std::string& origin() const;
 
  protected:
   explicit Node(uint64_t sequence) : sequence_(sequence) {}
@@ -65,6 +68,7 @@ class Node : public GraphNode {
   struct Extras {  // rare, so kept apart
     std::vector<HookEntry> hooks;
     std::vector<std::pair<int, Tensor>> retained;
+    std::string origin;
   };
   std::unique_ptr<Extras> extras_;
 };

@@ -2,6 +2,7 @@
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
+#include "autograd/anomaly.h"
 #include "bind/python.h"
 
 namespace cr {
@@ -148,6 +149,7 @@ std::vector<Tensor> attach_function(py::object context, const std::string& name,
     outputs[k].impl()->node = Ref<GraphNode>(node.get());
     outputs[k].impl()->output_nr = static_cast<uint16_t>(k);
   }
+  if (anomaly.on) watch_forward(*node, outputs.data(), static_cast<int>(outputs.size()));
   return outputs;
 }
 
@@ -219,11 +221,33 @@ void bind_autograd(py::module_& m) {
     return !tensor.is_leaf() && node_of(tensor).retains(tensor.impl()->output_nr);
   });
   m.def("_attach_function", &attach_function);
+  m.def("_set_anomaly", &set_anomaly);
+  m.def("_set_anomaly_origin", [](py::object function) {
+    // Held for good: the last call may come while Python is shutting down.
+    py::object* held = new py::object(std::move(function));
+    anomaly.where = [held] {
+      py::gil_scoped_acquire gil;
+      return py::cast<std::string>((*held)());
+    };
+  });
+  m.def("is_anomaly_enabled", [] { return anomaly.on; }, "Whether autograd.detect_anomaly is on.");
+  m.def(
+      "is_anomaly_check_nan_enabled", [] { return anomaly.check_nan; },
+      "Whether autograd.detect_anomaly, when it is on, raises for NaN.");
 
   py::class_<GraphView>(m, "Node", "An entry of the tape: the call that made a tensor.")
       .def(
           "name", [](const GraphView& view) { return view.node().name(); },
           "Name of the call, such as 'MulBackward'.")
+      .def_property_readonly(
+          "metadata",
+          [](const GraphView& view) {
+            py::dict result;
+            const std::string& origin = view.node().origin();
+            if (!origin.empty()) result["traceback_"] = py::make_tuple(origin);
+            return result;
+          },
+          "Under anomaly detection {'traceback_': (the line of the call,)}, else {}.")
       .def_property_readonly(
           "next_functions",
           [](const GraphView& view) {

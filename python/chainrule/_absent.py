@@ -137,7 +137,14 @@ _ELSEWHERE = {
         "Muon": "use AdamW",
     },
     "nn.utils": {"clip_grad_norm": "use clip_grad_norm_"},
-    "autograd": {"set_multithreading_enabled": "use set_num_threads"},
+    "autograd": {
+        "forward_ad": "use chainrule.func.jvp or jacfwd, by two reverse passes",
+        "set_multithreading_enabled": "use set_num_threads",
+    },
+    "autograd.graph": {
+        "save_on_cpu": "every tensor is on the CPU: leave it out",
+        "saved_tensors_hooks": "compute parts anew in an autograd.Function to save memory",
+    },
 }
 
 

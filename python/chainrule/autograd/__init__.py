@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .anomaly import detect_anomaly, set_detect_anomaly
 from .engine import backward, grad
 from .function import Function
 from .mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 if TYPE_CHECKING:
     from .._gradcheck import GradcheckError, gradcheck, gradgradcheck
+    from . import functional, graph
 
 __all__ = [
     "Function",
     "GradcheckError",
     "backward",
+    "detect_anomaly",
     "enable_grad",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
     "inference_mode",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 
@@ -31,4 +37,10 @@ def __getattr__(name: str) -> Any:
         from .. import _gradcheck
 
         return getattr(_gradcheck, name)
-    raise AttributeError(f"module 'chainrule.autograd' has no attribute {name!r}")
+    if name in ("functional", "graph"):
+        from importlib import import_module
+
+        return import_module(f".{name}", __name__)
+    from .._absent import missing
+
+    raise missing("autograd", name)

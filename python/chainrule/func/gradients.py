@@ -15,6 +15,7 @@ from .. import _pytree
 from .._core import Tensor, _reaches_other_leaf, is_grad_enabled
 from .._functions import stack
 from ..autograd.engine import grad as tape_grad
+from ..autograd.functional import units
 from ..autograd.mode import enable_grad
 
 __all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]
@@ -361,14 +362,6 @@ def jvp(
     return (linear.value, moved, linear.aux) if has_aux else (linear.value, moved)
 
 
-def _units(tensor: Tensor) -> Any:
-    """The basis of a tensor's space, one by one."""
-    for k in range(tensor.numel()):
-        unit = tensor.detach().new_zeros(tensor.numel())
-        unit[k] = 1
-        yield unit.view(tensor.shape)
-
-
 def _check_chunk(chunk_size: int | None, op: str) -> None:
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError(f"{op}: chunk_size must be positive (got {chunk_size})")
@@ -409,7 +402,7 @@ def jacrev(
         outputs, structure = _outputs(value, "jacrev")
         blocks = []
         for y in outputs:
-            rows = [inputs.gradients([y], [unit]) for unit in _units(y)]
+            rows = [inputs.gradients([y], [unit]) for unit in units(y)]
             parts = [
                 stack([row[i] for row in rows]).reshape(*y.shape, *x.shape)
                 if rows
@@ -459,7 +452,7 @@ def jacfwd(
         parts: list[list[Tensor]] = [[] for _ in linear.outputs]  # by output, then by input
         zeros = [x.detach().new_zeros(x.shape) for x in inputs.tensors]
         for i, x in enumerate(inputs.tensors):
-            columns = [linear([*zeros[:i], unit, *zeros[i + 1 :]]) for unit in _units(x)]
+            columns = [linear([*zeros[:i], unit, *zeros[i + 1 :]]) for unit in units(x)]
             for k, y in enumerate(linear.outputs):
                 block = (
                     stack([column[k] for column in columns], -1)
