@@ -261,6 +261,16 @@ void bind_autograd(py::module_& m) {
             return result;
           },
           "Pairs (node, output number) of the calls that made the inputs.")
+      .def_property_readonly(
+          "_shapes",
+          [](const GraphView& view) {
+            py::tuple result(view.node().outputs().size());
+            for (int k = 0; k < view.node().outputs().size(); ++k)
+              result[k] =
+                  py::reinterpret_steal<py::object>(dims_tuple(view.node().outputs()[k].shape));
+            return result;
+          },
+          "Shapes of the outputs.")
       .def("__eq__", [](const GraphView& a, const GraphView& b) { return a.ref == b.ref; })
       .def("__hash__",
            [](const GraphView& a) { return reinterpret_cast<uintptr_t>(a.ref.get()) >> 4; })
