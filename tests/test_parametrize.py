@@ -330,17 +330,6 @@ def test_orthogonal(name: str, trivialization: bool, shape: tuple[int, int]) -> 
     assert gradgradcheck(module, (original,))
 
 
-def test_matrix_exponential_of_large_matrices() -> None:
-    from chainrule.nn.utils.parametrizations import _matrix_exp
-
-    rng = np.random.default_rng(0)
-    a = rng.standard_normal((6, 6)) * 10
-    a = a - a.T
-    values, vectors = np.linalg.eigh(1j * a)
-    expected = (vectors * np.exp(-1j * values)) @ vectors.conj().T
-    np.testing.assert_allclose(_matrix_exp(cr.tensor(a)).numpy(), expected.real, atol=1e-11)
-
-
 def test_orthogonal_wants_a_matrix() -> None:
     with pytest.raises(ValueError, match=r"expected a matrix"):
         parametrizations.orthogonal(nn.Conv1d(2, 2, 3))

@@ -478,7 +478,7 @@ const Row norm_row =
     Row("norm(Tensor input, float p=2, int[]? dim=None, bool keepdim=False)")
         .doc(R"(Vector norm ``sum(abs(x)**p)**(1/p)``; ``p`` may be 0, 1, 2, inf or -inf.
 
-Gradient: 0 where the norm is 0.
+Gradient: 0 where the norm is 0, and for ``p`` below 1 where an element is.
 
 Example:
     >>> cr.tensor([3., 4.]).norm()
@@ -506,7 +506,15 @@ Example:
           }
           if (std::isinf(p))
             return p > 0 ? OP(amax)(size, axes, keepdim) : OP(amin)(size, axes, keepdim);
-          const Tensor total = OP(sum)(OP(pow)(size, p), axes, keepdim);
+          Tensor powers;
+          if (p < 1) {  // an infinite slope at 0 again, element by element
+            const Tensor none = OP(eq)(size, 0.0);
+            powers = OP(where)(none, p > 0 ? 0.0 : std::numeric_limits<double>::infinity(),
+                               OP(pow)(OP(where)(none, 1.0, size), p));
+          } else {
+            powers = OP(pow)(size, p);
+          }
+          const Tensor total = OP(sum)(powers, axes, keepdim);
           const Tensor zero = OP(eq)(total, 0.0);
           return OP(where)(zero, total, OP(pow)(OP(where)(zero, 1.0, total), 1 / p));
         });

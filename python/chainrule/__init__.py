@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         datasets,
         func,
         io,
+        linalg,
         metrics,
         model_selection,
         models,
@@ -88,8 +89,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Generator", "autograd", "bernoulli", "config", "data", "datasets", "default_generator",
-    "enable_grad", "func", "get_rng_state", "inference_mode", "initial_seed", "io", "load",
-    "load_file", "manual_seed", "metrics", "model_selection", "models", "multinomial", "nn",
+    "enable_grad", "func", "get_rng_state", "inference_mode", "initial_seed", "io", "linalg",
+    "load", "load_file", "manual_seed", "metrics", "model_selection", "models", "multinomial", "nn",
     "no_grad", "normal", "optim", "poisson", "rand", "rand_like", "randint", "randint_like",
     "randn", "randn_like", "random", "randperm", "save", "save_file", "seed", "set_grad_enabled",
     "set_printoptions", "set_rng_state", "testing", "train", "utils", "vmap",
@@ -112,8 +113,8 @@ __version__: str = _core._version()
 
 # Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
 _LAZY_MODULES = (
-    "config", "data", "datasets", "func", "io", "metrics", "model_selection", "models", "nn",
-    "optim", "sklearn", "testing", "train", "utils",
+    "config", "data", "datasets", "func", "io", "linalg", "metrics", "model_selection", "models",
+    "nn", "optim", "sklearn", "testing", "train", "utils",
 )  # fmt: skip
 _LAZY_NAMES = {
     "load": "io",

@@ -18,6 +18,7 @@ _CPU = "chainrule computes on the CPU only: leave it out"
 _SCIPY = "use scipy.special on x.numpy()"
 _DENSE = "every tensor is dense and on the CPU: leave it out"
 _SCRIPT = "there is no script compiler: call the Python function itself"
+_LU = "use linalg.solve, inv or cholesky: NumPy's LAPACK keeps this factorization to itself"
 _SYMBOL = "there are no symbolic sizes: sizes are ints"
 
 # Names of torch.Tensor and torch, by the whole name.
@@ -116,6 +117,10 @@ _PATTERNS = (
 
 # Names of other namespaces; the key is torch's path without "torch.".
 _ELSEWHERE = {
+    "linalg": {
+        **dict.fromkeys(("lu", "lu_factor", "lu_factor_ex", "lu_solve"), _LU),
+        **dict.fromkeys(("ldl_factor", "ldl_factor_ex", "ldl_solve"), _LU),
+    },
     "nn": {
         "Container": "use Module",
         "CrossMapLRN2d": "use LocalResponseNorm",

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from chainrule import Tensor
-from chainrule.autograd import Function
+from chainrule import Tensor, linalg
 
 from .. import functional as F
 from ..modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -193,40 +192,9 @@ def spectral_norm(
 # -------------------------------------------------------------------- orthogonality
 
 
-class _Solve(Function):
-    """``inverse(a) @ b`` by NumPy's LAPACK."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        x = cr.tensor(np.linalg.solve(a.detach().numpy(), b.detach().numpy()))
-        ctx.save_for_backward(a, x)
-        return x
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        a, x = ctx.saved_tensors
-        slope = _Solve.apply(a.mT, grad)
-        return -slope @ x.mT, slope
-
-
 def _cayley(a: Tensor) -> Tensor:
     one = cr.eye(a.shape[-1], dtype=a.dtype)
-    result: Tensor = _Solve.apply(one - a * 0.5, one + a * 0.5)
-    return result
-
-
-def _matrix_exp(a: Tensor) -> Tensor:
-    # Taylor's series of a / 2^s, whose norm is below 1/2, squared s times: 14 terms leave 1e-16.
-    norm = float(a.detach().norm().item())
-    squarings = max(0, int(np.ceil(np.log2(norm))) + 1) if norm > 0 else 0
-    small = a / 2.0**squarings
-    one = cr.eye(a.shape[-1], dtype=a.dtype)
-    result = one
-    for k in range(14, 0, -1):
-        result = one + small @ result / k
-    for _ in range(squarings):
-        result = result @ result
-    return result
+    return linalg.solve(one - a * 0.5, one + a * 0.5)
 
 
 def _householder(x: Tensor) -> Tensor:
@@ -269,7 +237,7 @@ class _Orthogonal(Module[[Tensor], Tensor]):
             lower = x.tril()
             if rows != columns:
                 lower = cr.cat([lower, cr.zeros(rows, rows - columns, dtype=x.dtype)], 1)
-            curve = _matrix_exp if self.orthogonal_map == "matrix_exp" else _cayley
+            curve = linalg.matrix_exp if self.orthogonal_map == "matrix_exp" else _cayley
             q = curve(lower - lower.mT)[:, :columns]
         if self.use_trivialization:
             q = self.base @ q
