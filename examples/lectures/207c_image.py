@@ -36,7 +36,7 @@ def findings(small: bool) -> Iterator[Finding]:
     training, test = images(800), images(300)
     net = models.alexnet_small(num_classes=10, dropout=0.0)
     optimizer = optim.Adam(net.parameters(), lr=1e-3)
-    epochs = 6 if small else 20
+    epochs = 4 if small else 20
     fit(net, training, nn.CrossEntropyLoss(), optimizer, epochs=epochs, progress=False)
     right = evaluate(net, test, metrics="accuracy")["accuracy"]
     yield Finding("2.7", "image to class, ten of them: over 90% of new images", True, right > 0.9)
