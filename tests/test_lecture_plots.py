@@ -39,6 +39,25 @@ def test_ways_over_the_cost() -> None:
     assert set(lines["rate 1/2"][:, 0]) == {0.5, -2.5}
 
 
+def test_errors_by_capacity() -> None:
+    axes, lines = drawn("111_overfitting")
+    assert axes.get_yscale() == "log"
+    training, validation = lines["training"][:, 1], lines["validation"][:, 1]
+    assert training[-1] < training[0] / 10
+    assert validation.min() < min(validation[0], validation[-1])
+
+
+def test_representations_of_a_digit() -> None:
+    axes, _ = drawn("116_representations")
+    (image,) = axes.get_images()
+    grid = image.get_array()
+    assert grid.shape == (30, 50)
+    tiles = grid.reshape(3, 10, 5, 10).transpose(0, 2, 1, 3).reshape(15, 10, 10)[:, 1:-1, 1:-1]
+    assert tiles[0].max() == 1  # the digit's ink
+    assert tiles[1:13].max() == pytest.approx(1)
+    assert (tiles[13:] == 0).all()
+
+
 def test_vanishing_gradients() -> None:
     axes, lines = drawn("201_chain")
     assert axes.get_yscale() == "log"
