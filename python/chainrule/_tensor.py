@@ -172,6 +172,11 @@ class _TensorMethods:
     def __repr__(self: Any, *, tensor_contents: str | None = None) -> str:
         return _printing.tensor_repr(self)
 
+    def _repr_html_(self: Any) -> str:
+        from ._html import tensor_html
+
+        return tensor_html(self)
+
     def __reduce_ex__(self: Any, protocol: Any) -> Any:
         values = self.detach().clone()
         if self.dtype is _core.bfloat16:  # NumPy has none: as its bits

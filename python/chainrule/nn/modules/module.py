@@ -771,6 +771,11 @@ class Module(Generic[P, R]):
         children = [f"({name}): {indent(repr(module))}" for name, module in self._modules.items()]
         return layout(self._get_name(), extra, children)
 
+    def _repr_html_(self) -> str:
+        from chainrule._html import module_html
+
+        return module_html(self)
+
 
 def _has_setter(module: Module, name: str) -> bool:
     """Tell whether a property of the class takes the attribute (a parametrization does)."""
