@@ -368,7 +368,11 @@ struct Remainder {
   template <class X>
   X operator()(X a, X b) const {
     const X r = Fmod()(a, b);
-    return wrong_sign(r, b) ? X(r + b) : r;
+    if constexpr (kIsVector<X>) {  // a zero has the divisor's sign too
+      return r == X{} ? copysign(r, b) : wrong_sign(r, b) ? r + b : r;
+    } else {
+      return wrong_sign(r, b) ? X(r + b) : r;
+    }
   }
 };
 

@@ -69,6 +69,7 @@ from .random import (
 
 if TYPE_CHECKING:
     from . import (
+        array_api,
         config,
         data,
         datasets,
@@ -88,12 +89,12 @@ if TYPE_CHECKING:
     from .io import load, load_file, save, save_file
 
 __all__ = [
-    "Generator", "autograd", "bernoulli", "config", "data", "datasets", "default_generator",
-    "enable_grad", "func", "get_rng_state", "inference_mode", "initial_seed", "io", "linalg",
-    "load", "load_file", "manual_seed", "metrics", "model_selection", "models", "multinomial", "nn",
-    "no_grad", "normal", "optim", "poisson", "rand", "rand_like", "randint", "randint_like",
-    "randn", "randn_like", "random", "randperm", "save", "save_file", "seed", "set_grad_enabled",
-    "set_printoptions", "set_rng_state", "testing", "train", "utils", "vmap",
+    "Generator", "array_api", "autograd", "bernoulli", "config", "data", "datasets",
+    "default_generator", "enable_grad", "func", "get_rng_state", "inference_mode", "initial_seed",
+    "io", "linalg", "load", "load_file", "manual_seed", "metrics", "model_selection", "models",
+    "multinomial", "nn", "no_grad", "normal", "optim", "poisson", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "random", "randperm", "save", "save_file", "seed",
+    "set_grad_enabled", "set_printoptions", "set_rng_state", "testing", "train", "utils", "vmap",
 ]  # fmt: skip
 __all__ += _core.__all__
 __all__ += _dtypes.__all__
@@ -113,8 +114,8 @@ __version__: str = _core._version()
 
 # Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
 _LAZY_MODULES = (
-    "config", "data", "datasets", "func", "io", "linalg", "metrics", "model_selection", "models",
-    "nn", "optim", "sklearn", "testing", "train", "utils",
+    "array_api", "config", "data", "datasets", "func", "io", "linalg", "metrics",
+    "model_selection", "models", "nn", "optim", "sklearn", "testing", "train", "utils",
 )  # fmt: skip
 _LAZY_NAMES = {
     "load": "io",

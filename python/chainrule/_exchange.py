@@ -1,4 +1,4 @@
-"""Memory shared with other libraries: DLPack, buffers, and whatever ``asarray`` takes."""
+"""What other libraries ask for: DLPack, buffers, the array API, and whatever ``asarray`` takes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from ._core import Tensor
 __all__ = ["from_dlpack", "frombuffer"]
 
 # Functions that become methods of Tensor.
-METHODS = ("__dlpack__", "__dlpack_device__")
+METHODS = ("__array_namespace__", "__dlpack__", "__dlpack_device__", "to_device")
 
+_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 _CPU = (1, 0)  # DLPack's number of the device type, and which of them
 
 
@@ -52,6 +53,40 @@ def __dlpack__(
 def __dlpack_device__(self: Tensor) -> tuple[int, int]:
     """(1, 0), which stands for the CPU."""
     return _CPU
+
+
+def __array_namespace__(self: Tensor, /, *, api_version: str | None = None) -> Any:
+    """The functions of the array API standard, ``chainrule.array_api``.
+
+    Args:
+        api_version: the version of the standard that is wanted; newer ones include older ones.
+
+    Raises:
+        ValueError: for versions that do not exist, or are newer than the namespace.
+    """
+    from . import array_api
+
+    if api_version not in (None, *_API_VERSIONS):
+        raise ValueError(
+            f"__array_namespace__: no version {api_version!r} of the array API standard; "
+            f"expected one of {', '.join(_API_VERSIONS)}"
+        )
+    return array_api
+
+
+def to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
+    """The tensor itself: it lives on the CPU, the only device.
+
+    Raises:
+        RuntimeError: for other devices.
+        ValueError: for a stream, which a CPU has not.
+    """
+    from ._functions import _check_device
+
+    _check_device(device)
+    if stream is not None:
+        raise ValueError(f"to_device: a CPU has no streams (got stream={stream!r})")
+    return self
 
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:

@@ -161,6 +161,9 @@ class _TensorMethods:
     def __reversed__(self: Any) -> Tensor:
         return self.flip(0) if self.ndim else self  # type: ignore[no-any-return]
 
+    def __complex__(self: Any) -> complex:
+        return complex(float(self))
+
     def __format__(self: Any, spec: str) -> str:
         return format(self.item(), spec) if self.ndim == 0 else object.__format__(self, spec)
 
