@@ -325,6 +325,8 @@ def test_model_by_name():
     assert model.classifier[-1].out_features == 3
     with pytest.raises(ValueError, match="no network 'resnet19'; did you mean resnet"):
         models.get_model("resnet19")
+    with pytest.raises(TypeError, match="name=3; expected a string"):
+        models.get_model(3)
     with pytest.raises(ValueError, match=r"no network 'zzz'; expected one of \['alexnet'"):
         models.get_model("zzz")
 
@@ -338,9 +340,9 @@ def test_no_weights_are_downloaded(wanted):
 
 def test_weights_from_a_local_file(tmp_path):
     model = models.resnet20()
-    cr.save(model.state_dict(), tmp_path / "resnet20.pth")
+    cr.save_file(model.state_dict(), tmp_path / "resnet20.safetensors")
     again = models.resnet20()
-    again.load_state_dict(cr.load(tmp_path / "resnet20.pth"))
+    again.load_state_dict(cr.load_file(tmp_path / "resnet20.safetensors"))
     x = cr.rand(1, 3, 16, 16)
     assert cr.equal(again.eval()(x), model.eval()(x))
 
@@ -352,6 +354,14 @@ def test_weights_from_a_local_file(tmp_path):
         (
             lambda: models.GoogLeNet(in_channels=1, transform_input=True),
             "GoogLeNet: transform_input is for three colours .got in_channels=1",
+        ),
+        (
+            lambda: models.GoogLeNet(width_mult=0.0),
+            "GoogLeNet: width_mult is positive .got 0.0",
+        ),
+        (
+            lambda: models.mobilenet_v2(width_mult=float("nan")),
+            "MobileNetV2: width_mult and round_nearest are positive .got width_mult=nan",
         ),
         (
             lambda: models.resnet18(widths=(8, 16)),

@@ -57,7 +57,7 @@ def run(small=False):
     # Every window of the text, and the same one letter on.
     windows = text.unfold(0, CONTEXT + 1, 1)
     model = Writer()
-    optimizer = optim.AdamW(model.parameters(), lr=3e-3)
+    optimizer = optim.AdamW(model.parameters(), lr=6e-3)
 
     def loss(logits, following):
         return F.cross_entropy(logits.flatten(0, 1), following.flatten())
@@ -67,8 +67,8 @@ def run(small=False):
         (windows[:, :-1], windows[:, 1:]),
         loss,
         optimizer,
-        epochs=12 if small else 30,
-        batch_size=16,
+        epochs=10 if small else 30,
+        batch_size=8,
         progress=False,
     )
     written = write(model, "the cat ", 200)

@@ -190,3 +190,15 @@ def test_same_network(build, training):
         other = gradients[key].numpy()
         atol = 1e-7 * max(np.abs(other).max(), 1e-3)
         np.testing.assert_allclose(parameter.grad.numpy(), other, 1e-6, atol, err_msg=key)
+
+
+def test_weights_of_torch_through_safetensors(tmp_path):
+    """The way the documentation describes, counters of batches included."""
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    theirs, ours = resnet18(7).eval(), models.resnet18(num_classes=7).eval()
+    save_file(theirs.state_dict(), tmp_path / "resnet18.safetensors")
+    ours.load_state_dict(cr.load_file(tmp_path / "resnet18.safetensors"), strict=True)
+    x = np.random.default_rng(0).standard_normal((1, 3, 64, 64)).astype(np.float32)
+    with cr.no_grad(), torch.no_grad():
+        found, expected = ours(cr.tensor(x)).numpy(), theirs(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -112,6 +112,9 @@ class GoogLeNet(nn.Module[[Tensor], "Tensor | GoogLeNetOutputs"]):
         small_input: take pictures of 8 to 32 pixels, with a first convolution of 3 by 3 and without
             the first two pools; else of 15 pixels or more.
 
+    Raises:
+        ValueError: ``width_mult`` is not positive, or ``transform_input`` of other than 3 colours.
+
     Example:
         >>> model = cr.models.GoogLeNet(width_mult=0.25, num_classes=10)
         >>> [output.shape for output in model(cr.zeros(2, 3, 64, 64))]
@@ -138,6 +141,8 @@ class GoogLeNet(nn.Module[[Tensor], "Tensor | GoogLeNetOutputs"]):
             raise ValueError(
                 f"GoogLeNet: transform_input is for three colours (got in_channels={in_channels})"
             )
+        if not width_mult > 0:
+            raise ValueError(f"GoogLeNet: width_mult is positive (got {width_mult})")
         self.aux_logits = aux_logits
         self.transform_input = transform_input
 

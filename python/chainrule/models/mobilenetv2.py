@@ -93,7 +93,7 @@ class MobileNetV2(nn.Module[[Tensor], Tensor]):
         in_channels: colours of the pictures.
 
     Raises:
-        ValueError: a stage has not four numbers.
+        ValueError: a stage has not four numbers, or a width is not positive.
 
     Example:
         >>> model = cr.models.MobileNetV2(num_classes=10, width_mult=0.25)
@@ -117,6 +117,11 @@ class MobileNetV2(nn.Module[[Tensor], Tensor]):
             raise ValueError(
                 f"MobileNetV2: inverted_residual_setting={inverted_residual_setting}; expected "
                 "(expansion, channels, blocks, stride) of each stage"
+            )
+        if not width_mult > 0 or round_nearest < 1:
+            raise ValueError(
+                "MobileNetV2: width_mult and round_nearest are positive "
+                f"(got width_mult={width_mult}, round_nearest={round_nearest})"
             )
         channels = _divisible(32 * width_mult, round_nearest)
         self.last_channel = _divisible(1280 * max(1.0, width_mult), round_nearest)

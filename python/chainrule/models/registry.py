@@ -28,8 +28,8 @@ def named(build: Callable[P, M]) -> Callable[P, M]:
             if wanted := options.pop(argument, None):
                 raise ValueError(
                     f"{name}: trained weights are not downloaded (got {argument}={wanted!r}); "
-                    f"build {name}() and load a local file, whose keys may be torchvision's: "
-                    f"model.load_state_dict(chainrule.load('{name}.pth'))"
+                    f"build {name}() and load a local safetensors file, torchvision's keys fit: "
+                    f"model.load_state_dict(chainrule.load_file('{name}.safetensors'))"
                 )
         return build(*args, **options)
 
@@ -64,12 +64,15 @@ def get_model(name: str, **options: Any) -> nn.Module[..., Any]:
         The network, with weights drawn afresh.
 
     Raises:
+        TypeError: the name is not a string.
         ValueError: there is no such network, or trained weights are asked for.
 
     Example:
         >>> sum(p.numel() for p in cr.models.get_model("lenet").parameters())
         61706
     """
+    if not isinstance(name, str):
+        raise TypeError(f"get_model: name={name!r}; expected a string such as 'resnet18'")
     build = _BUILDERS.get(name.lower())
     if build is None:
         near = get_close_matches(name.lower(), _BUILDERS, n=3)
