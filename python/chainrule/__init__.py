@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         models,
         nn,
         optim,
+        plots,
         testing,
         train,
         utils,
@@ -92,9 +93,10 @@ __all__ = [
     "Generator", "array_api", "autograd", "bernoulli", "config", "data", "datasets",
     "default_generator", "enable_grad", "func", "get_rng_state", "inference_mode", "initial_seed",
     "io", "linalg", "load", "load_file", "manual_seed", "metrics", "model_selection", "models",
-    "multinomial", "nn", "no_grad", "normal", "optim", "poisson", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "random", "randperm", "save", "save_file", "seed",
-    "set_grad_enabled", "set_printoptions", "set_rng_state", "testing", "train", "utils", "vmap",
+    "multinomial", "nn", "no_grad", "normal", "optim", "plots", "poisson", "rand", "rand_like",
+    "randint", "randint_like", "randn", "randn_like", "random", "randperm", "save", "save_file",
+    "seed", "set_grad_enabled", "set_printoptions", "set_rng_state", "testing", "train", "utils",
+    "vmap",
 ]  # fmt: skip
 __all__ += _core.__all__
 __all__ += _dtypes.__all__
@@ -115,7 +117,7 @@ __version__: str = _core._version()
 # Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
 _LAZY_MODULES = (
     "array_api", "config", "data", "datasets", "func", "io", "linalg", "metrics",
-    "model_selection", "models", "nn", "optim", "sklearn", "testing", "train", "utils",
+    "model_selection", "models", "nn", "optim", "plots", "sklearn", "testing", "train", "utils",
 )  # fmt: skip
 _LAZY_NAMES = {
     "load": "io",

@@ -12,6 +12,7 @@ from typing import Any
 
 import chainrule as cr
 from chainrule import Tensor, nn
+from chainrule.train.evaluation import evaluating
 
 __all__ = ["Layer", "Summary", "summary"]
 
@@ -181,7 +182,7 @@ def summary(
     args, kwargs = _arguments(model, input_size, input, dtype)
     counted = input_size is not None or input is not None
     if counted:
-        with _evaluation(model), contextlib.ExitStack() as hooks, cr.no_grad():
+        with evaluating(model), contextlib.ExitStack() as hooks:
             for (_, module), layer in zip(model.named_modules(), layers, strict=True):
                 hook = _counter(layer)
                 hooks.enter_context(module.register_forward_hook(hook, with_kwargs=True))
@@ -223,17 +224,6 @@ def _arguments(
         floats = (p.dtype for p in model.parameters() if p.dtype.is_floating_point)
         dtype = next(floats, cr.get_default_dtype())
     return tuple(cr.zeros(tuple(shape), dtype=dtype) for shape in shapes), {}
-
-
-@contextlib.contextmanager
-def _evaluation(model: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _counter(layer: Layer) -> Callable[..., None]:
