@@ -273,6 +273,46 @@ def test_householder_product() -> None:
     close(linalg.householder_product(cr.tensor(reflections.T.copy()), cr.tensor(tau)), q)
 
 
+# ---------------------------------------------------------------- torch's older names
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_cholesky_factors_solve(upper: bool) -> None:
+    a, b = positive(2, 3, 3), draw(3, 2, seed=1)
+    factor = cr.tensor(a).cholesky(upper)
+    close(cr.tensor(b).cholesky_solve(factor, upper), np.linalg.inv(a) @ b)
+    close(factor.cholesky_inverse(upper), np.linalg.inv(a))
+    both_orders(lambda b, f: cr.cholesky_solve(b, f, upper), b, array(factor))
+    both_orders(lambda f: cr.cholesky_inverse(f, upper), array(factor)[0])
+
+
+def test_older_names() -> None:
+    a = regular(2, 3, 3)
+    x = cr.tensor(a)
+    close(x.inverse(), np.linalg.inv(a))
+    close(x.pinverse(), np.linalg.pinv(a))
+    close(x.det(), np.linalg.det(a))
+    close(x.slogdet()[1], np.linalg.slogdet(a)[1])
+    close(x.matrix_power(2), a @ a)
+    close(x.matrix_exp(), array(linalg.matrix_exp(x)))
+    signs = cr.tensor([[[2.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]], [[0.0] * 2] * 2])
+    close(signs.logdet(), [math.log(2), math.nan, -math.inf], rtol=1e-6)
+    wide = cr.tensor(draw(2, 3, 5))
+    for some in (True, False):
+        u, s, v = wide.svd(some)
+        close((u * s.unsqueeze(-2)) @ v[..., :3].mT, array(wide))
+        assert v.shape[-1] == (3 if some else 5)
+        q, r = wide.mT.qr(some)
+        close(q @ r, array(wide.mT))
+        assert q.shape[-1] == (3 if some else 5)
+    u, s, v = wide.svd(compute_uv=False)
+    close(s, np.linalg.svd(array(wide), compute_uv=False))
+    assert u.shape == (2, 3, 3)
+    assert v.shape == (2, 5, 5)
+    close(cr.norm(wide[0], "nuc"), np.linalg.norm(array(wide[0]), "nuc"))
+    close(wide.norm("nuc", (0, 2), True), np.linalg.norm(array(wide), "nuc", (0, 2), True))
+
+
 # ---------------------------------------------------------------- gradients
 
 REAL = draw(3, 3) @ np.diag([1.0, 5.0, 9.0]) @ np.linalg.inv(draw(3, 3))  # its eigenvalues
@@ -315,6 +355,7 @@ GRADIENTS: dict[str, tuple[Callable[..., Any], list[np.ndarray]]] = {
     "tensorinv": (lambda a: linalg.tensorinv(a, 1), [regular(4, 4).reshape(4, 2, 2)]),
     "tensorsolve": (linalg.tensorsolve, [regular(4, 4).reshape(2, 2, 4), draw(2, 2)]),
     "householder_product": (linalg.householder_product, [draw(3, 2), draw(2)]),
+    "logdet": (cr.logdet, [positive(2, 2, 2)]),
     "cond": (linalg.cond, [draw(3, 3)]),
     "cond fro": (lambda a: linalg.cond(a, "fro"), [draw(2, 2)]),
     **{f"matrix_norm {ord}": (lambda a, ord=ord: linalg.matrix_norm(a, ord), [draw(2, 3, 2)])

@@ -55,14 +55,7 @@ EXCEPTIONS = {
 
 # Names with priority M or S that are being written; each leaves this list when it lands.
 PENDING: dict[str, tuple[str, ...]] = {
-    "torch.Tensor": (
-        "cholesky", "det", "inverse", "logdet", "matrix_power", "pinverse", "slogdet",
-        "svd",
-    ),
-    "torch": (
-        "cholesky", "compile", "det", "inverse", "logdet",
-        "matrix_power", "pinverse", "slogdet", "svd",
-    ),
+    "torch": ("compile",),
     "torch.autograd": ("profiler",),
 }  # fmt: skip
 

@@ -21,6 +21,7 @@ from . import (
     _functions,
     _layout,
     _limits,
+    _matrices,
     _placing,
     _products,
     _replacing,
@@ -38,6 +39,7 @@ from ._facts import *  # noqa: F403
 from ._functions import *  # noqa: F403
 from ._layout import *  # noqa: F403
 from ._limits import *  # noqa: F403
+from ._matrices import *  # noqa: F403
 from ._placing import *  # noqa: F403
 from ._printing import set_printoptions
 from ._products import *  # noqa: F403
@@ -105,6 +107,7 @@ __all__ += _facts.__all__
 __all__ += _functions.__all__
 __all__ += _layout.__all__
 __all__ += _limits.__all__
+__all__ += _matrices.__all__
 __all__ += _placing.__all__
 __all__ += _products.__all__
 __all__ += _replacing.__all__

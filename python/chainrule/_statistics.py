@@ -152,8 +152,8 @@ def norm(
 
     Args:
         input: floating-point tensor.
-        p: the exponent, also 0 (how many are not 0) and plus or minus infinity; "fro" is 2. The
-            gradient at 0 is 0.
+        p: the exponent, also 0 (how many are not 0) and plus or minus infinity; "fro" is 2, "nuc"
+            the sum of the singular values of matrices. The gradient at 0 is 0.
         dim: dimensions to look along; None looks at all elements.
         keepdim: whether the dimensions stay, with size 1.
         dtype: dtype the input is converted to first.
@@ -169,15 +169,16 @@ def norm(
     """
     if p == "fro" or p is None:
         p = 2.0
-    elif isinstance(p, str):
-        raise ValueError(
-            f"norm: unknown p (got {p!r}); expected a number or 'fro'; the nuclear norm is the sum "
-            "of the singular values"
-        )
+    elif isinstance(p, str) and p != "nuc":
+        raise ValueError(f"norm: unknown p (got {p!r}); expected a number, 'fro' or 'nuc'")
     if dtype is not None:
         input = _core.to(input, dtype)
     if names:
         dim, keepdim = _numpy_words("norm", dim, keepdim, names)
+    if p == "nuc":
+        from . import linalg
+
+        return linalg.matrix_norm(input, p, (-2, -1) if dim is None else dim, keepdim)
     return _core.norm(input, p, dim, keepdim)
 
 

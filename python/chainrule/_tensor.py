@@ -13,6 +13,7 @@ from . import (
     _facts,
     _functions,
     _layout,
+    _matrices,
     _numpy,
     _placing,
     _printing,
@@ -423,8 +424,8 @@ _AS_METHODS = (
 )  # fmt: skip
 # Each lists its own in METHODS.
 _METHOD_MODULES = (
-    random, _exchange, _facts, _numpy, _placing, _products, _replacing, _shapes, _sorting,
-    _statistics, _storage,
+    random, _exchange, _facts, _matrices, _numpy, _placing, _products, _replacing, _shapes,
+    _sorting, _statistics, _storage,
 )  # fmt: skip
 _CONVERSIONS = {
     "bool": _core.bool, "byte": _core.uint8, "char": _core.int8, "short": _core.int16,

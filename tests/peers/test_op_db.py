@@ -63,7 +63,6 @@ REFUSED = {
     "nn.functional.gaussian_nll_loss": "differ in shape",  # a loss never broadcasts
     "nn.functional.multi_margin_loss": "has shape",  # of no classes, or several targets for one row
     "nn.functional.multilabel_margin_loss": r"has shape \(\)",
-    "norm": "nuclear",  # linalg.matrix_norm has it
     "nn.functional.fractional_max_pool2d": r"lie in \[0, 1\)",  # a sample has 1
     "unfold": "0-d tensor has no windows",
 }
@@ -75,6 +74,10 @@ RESULTS_ONLY = {"as_strided_scatter", "nn.functional.ctc_loss"}
 
 # Operators whose second gradient is NaN in torch, where it is a number here.
 FIRST_ONLY = {"linalg.norm.subgradients_at_zero"}
+
+# Operators that read one triangle of an argument (the number says which), but whose gradient in
+# torch has something in the other too: they get the triangle alone.
+TRIANGULAR = {"cholesky_inverse": 0, "cholesky_solve": 1}
 
 # Of equal elements any index is right: only the values are compared.
 TIES = {"kthvalue", "mode", "topk"}
@@ -229,6 +232,18 @@ def wanting(values: list[Any]) -> list[int]:
     return [i for i, v in enumerate(values) if isinstance(v, torch.Tensor) and v.requires_grad]
 
 
+def on_triangle(function: Callable[..., Any], which: int) -> Callable[..., Any]:
+    """The function with one triangle of an argument, which `upper` chooses."""
+
+    def call(*args: Any, upper: bool = False) -> Any:
+        a = args[which]
+        return function(
+            *args[:which], a.triu() if upper else a.tril(), *args[which + 1 :], upper=upper
+        )
+
+    return call
+
+
 def check(op: Any, function: Callable[..., Any], sample: Any, dtype: str) -> str:
     """Compare one sample; returns how far that went."""
     leaves: list[tuple[Any, Any]] = []
@@ -239,7 +254,11 @@ def check(op: Any, function: Callable[..., Any], sample: Any, dtype: str) -> str
     except Absent:
         return "absent"
     torch.manual_seed(0)
-    theirs = parts(sample.output_process_fn_grad(op(sample.input, *sample.args, **sample.kwargs)))
+    peer: Callable[..., Any] = op
+    if op.name in TRIANGULAR:
+        peer, function = (on_triangle(f, TRIANGULAR[op.name]) for f in (op, function))
+    theirs = peer(sample.input, *sample.args, **sample.kwargs)
+    theirs = parts(sample.output_process_fn_grad(theirs))
     if any(isinstance(t, torch.Tensor) and t.is_complex() for t in theirs):
         return "absent"
     try:
