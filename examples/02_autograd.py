@@ -18,6 +18,8 @@ with cr.no_grad():
 
 # By machine: every operation has remembered its inputs, and backward() walks the chain.
 loss.backward()
+assert w.grad is not None
+assert b.grad is not None
 print("by hand", by_hand.item(), "by machine", w.grad.item())
 assert cr.allclose(w.grad, by_hand)
 assert cr.allclose(b.grad, by_hand / x)

@@ -11,12 +11,12 @@ targets = cr.tensor([[0.0], [1.0], [1.0], [0.0]])
 class Mlp(nn.Module):
     """Layers are attributes; forward() says how they are joined."""
 
-    def __init__(self, hidden):
+    def __init__(self, hidden: int) -> None:
         super().__init__()
         self.hidden = nn.Linear(2, hidden)
         self.output = nn.Linear(hidden, 1)
 
-    def forward(self, x):
+    def forward(self, x: cr.Tensor) -> cr.Tensor:
         return self.output(cr.tanh(self.hidden(x)))
 
 

@@ -3,6 +3,7 @@
 `chainrule digits` does the same job better, with the comforts of chainrule.nn.
 """
 
+import math
 import sys
 
 from sklearn.datasets import load_digits
@@ -18,30 +19,31 @@ order = cr.randperm(len(labels))
 train, test = order[:1437], order[1437:]
 
 # Two layers of weights: 64 pixels to 32 features to 10 digits.
-w1 = (cr.randn(64, 32) * (2 / 64) ** 0.5).requires_grad_()
+w1 = (cr.randn(64, 32) * math.sqrt(2 / 64)).requires_grad_()
 b1 = cr.zeros(32, requires_grad=True)
-w2 = (cr.randn(32, 10) * (1 / 32) ** 0.5).requires_grad_()
+w2 = (cr.randn(32, 10) * math.sqrt(1 / 32)).requires_grad_()
 b2 = cr.zeros(10, requires_grad=True)
 parameters = [w1, b1, w2, b2]
 
 
-def network(x):
+def network(x: cr.Tensor) -> cr.Tensor:
     return cr.relu(x @ w1 + b1) @ w2 + b2
 
 
-def cross_entropy(logits, target):
+def cross_entropy(logits: cr.Tensor, target: cr.Tensor) -> cr.Tensor:
     """Minus the log of the probability that the right digit gets."""
     log_probabilities = logits - cr.logsumexp(logits, dim=1, keepdim=True)
     return -log_probabilities.gather(1, target.unsqueeze(1)).mean()
 
 
-def accuracy(indices):
+def accuracy(indices: cr.Tensor) -> float:
     with cr.no_grad():
         guesses = network(images[indices]).argmax(dim=1)
-    return (guesses == labels[indices]).to(cr.float32).mean().item()
+    return float((guesses == labels[indices]).to(cr.float32).mean())
 
 
 for epoch in range(epochs):
+    losses = []
     shuffled = train[cr.randperm(len(train))]
     for batch in shuffled.split(32):
         loss = cross_entropy(network(images[batch]), labels[batch])
@@ -49,7 +51,9 @@ for epoch in range(epochs):
         with cr.no_grad():
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter -= 0.2 * gradient
-    print(f"epoch {epoch + 1:2}  loss {loss.item():.4f}  train {accuracy(train):.2%}")
+        losses.append(loss.item())
+    mean = sum(losses) / len(losses)
+    print(f"epoch {epoch + 1:2}  loss {mean:.4f}  train {accuracy(train):.2%}")
 
 print(f"test {accuracy(test):.2%}")
 assert accuracy(test) > 0.9

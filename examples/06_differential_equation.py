@@ -17,12 +17,13 @@ optimizer = optim.Adam(network.parameters(), lr=5e-3)
 t = cr.linspace(0, 3, 64).unsqueeze(1).requires_grad_()
 
 
-def y(t):
+def y(t: cr.Tensor) -> cr.Tensor:
     """A guess with y(0) = 0 and y'(0) = 1 built in, whatever the network says."""
-    return t + t**2 * network(t)
+    correction: cr.Tensor = network(t)
+    return t + t**2 * correction
 
 
-def derivative(value):
+def derivative(value: cr.Tensor) -> cr.Tensor:
     """dvalue/dt at every t at once; the graph is kept, so that it can be differentiated again."""
     (slope,) = cr.autograd.grad(value.sum(), t, create_graph=True)
     return slope

@@ -20,7 +20,7 @@ import chainrule as cr
 from chainrule.sklearn import MLPClassifier
 
 
-def make_up(path, rows=600):
+def make_up(path: str, rows: int = 600) -> None:
     """Write a table of flats, with holes; whether one is let follows from the rest."""
     rng = np.random.default_rng(0)
     with open(path, "w", newline="") as file:
@@ -33,7 +33,7 @@ def make_up(path, rows=600):
             writer.writerow([rooms, "" if rng.random() < 0.05 else rent, place, let])
 
 
-def is_number(name):
+def is_number(path: str, name: str) -> bool:
     try:
         cr.io.read_csv(path, columns=[name], missing=math.nan)
     except ValueError:
@@ -41,15 +41,15 @@ def is_number(name):
     return True
 
 
-path, wanted = ([arg for arg in sys.argv[1:] if not arg.startswith("--")] + [None] * 2)[:2]
-if path is None:
+path, wanted = ([arg for arg in sys.argv[1:] if not arg.startswith("--")] + ["", ""])[:2]
+if not path:
     path, wanted = os.path.join(tempfile.mkdtemp(), "flats.csv"), "let"
     make_up(path)
 with open(path, newline="", encoding="utf-8-sig") as file:
     names = [name.strip() for name in next(csv.reader(file))]
 if wanted not in names:
     sys.exit(f"no column {wanted!r} in {path}; expected one of {names}")
-words = [name for name in names if name == wanted or not is_number(name)]
+words = [name for name in names if name == wanted or not is_number(path, name)]
 table = cr.io.read_csv(path, categories=words, missing=math.nan)
 inputs = [name for name in names if name != wanted]
 numbers = [i for i, name in enumerate(inputs) if name not in words]

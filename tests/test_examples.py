@@ -1,6 +1,7 @@
 """Every lesson runs, quickly, without a warning, and checks itself."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -33,3 +34,18 @@ def test_lessons_are_numbered_and_short():
         assert re.fullmatch(rf"0{number}_[a-z0-9_]+\.py", path.name)
         assert ast.get_docstring(ast.parse(source)).startswith(f"Lesson {number}: ")
         assert len(source.splitlines()) <= 70
+
+
+def test_lessons_are_typed():
+    """A checker in its strictest mode finds nothing wrong with the lessons, nor with our stubs."""
+    pytest.importorskip("mypy")
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", *LESSONS],
+        cwd=root,
+        env=os.environ | {"MYPYPATH": str(root / "python")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

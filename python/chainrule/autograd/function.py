@@ -93,12 +93,12 @@ class Function:
     """
 
     @staticmethod
-    def forward(ctx: Any, *args: Any) -> Any:
+    def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
         """Compute the result from the arguments."""
         raise NotImplementedError("Function: forward must be defined")
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(ctx: Any, *grads: Any, **kwargs: Any) -> Any:
         """Compute the gradients of the arguments from those of the results."""
         raise NotImplementedError("Function: backward must be defined")
 
