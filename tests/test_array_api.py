@@ -89,6 +89,32 @@ where(condition, x1, x2, /)
 zeros(shape, *, dtype=None, device=None)
 zeros_like(x, /, *, dtype=None, device=None)
 """
+# Of the extension linalg; eig and eigvals are left out, their results being complex.
+LINALG = """
+cholesky(x, /, *, upper=False)
+cross(x1, x2, /, *, axis=-1)
+det(x, /)
+diagonal(x, /, *, offset=0)
+eigh(x, /)
+eigvalsh(x, /)
+inv(x, /)
+matmul(x1, x2, /)
+matrix_norm(x, /, *, keepdims=False, ord='fro')
+matrix_power(x, n, /)
+matrix_rank(x, /, *, rtol=None)
+matrix_transpose(x, /)
+outer(x1, x2, /)
+pinv(x, /, *, rtol=None)
+qr(x, /, *, mode='reduced')
+slogdet(x, /)
+solve(x1, x2, /)
+svd(x, /, *, full_matrices=True)
+svdvals(x, /)
+tensordot(x1, x2, /, *, axes=2)
+trace(x, /, *, offset=0, dtype=None)
+vecdot(x1, x2, /, *, axis=-1)
+vector_norm(x, /, *, axis=None, keepdims=False, ord=2)
+"""
 UNARY = [
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "bitwise_invert", "ceil", "conj",
     "cos", "cosh", "exp", "expm1", "floor", "imag", "isfinite", "isinf", "isnan", "log",
@@ -103,12 +129,14 @@ BINARY = [
 ]  # fmt: skip
 
 
-def _prescribed() -> dict[str, str]:
-    found = dict.fromkeys(UNARY, "x, /") | dict.fromkeys(BINARY, "x1, x2, /")
-    for line in SIGNATURES.split("\n")[1:-1]:
-        name, _, parameters = line.removesuffix(")").partition("(")
-        found[name] = parameters
-    return found
+def _parameters(signatures: str) -> dict[str, str]:
+    lines = signatures.strip().split("\n")
+    return dict(line.removesuffix(")").split("(", 1) for line in lines)
+
+
+PRESCRIBED = (
+    dict.fromkeys(UNARY, "x, /") | dict.fromkeys(BINARY, "x1, x2, /") | _parameters(SIGNATURES)
+)
 
 
 def _check_parameters(function: Any, parameters: str) -> None:
@@ -127,13 +155,19 @@ def _check_parameters(function: Any, parameters: str) -> None:
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize(("name", "parameters"), _prescribed().items())
+@pytest.mark.parametrize(("name", "parameters"), PRESCRIBED.items())
 def test_every_name_is_here_with_its_parameters(name: str, parameters: str) -> None:
     function = getattr(xp, name)
     assert name in xp.__all__
     assert function.__doc__
     if name not in ("finfo", "iinfo"):
         _check_parameters(function, parameters)
+
+
+@pytest.mark.parametrize(("name", "parameters"), _parameters(LINALG).items())
+def test_every_name_of_linalg_is_here_with_its_parameters(name: str, parameters: str) -> None:
+    assert name in xp.linalg.__all__
+    _check_parameters(getattr(xp.linalg, name), parameters)
 
 
 def test_dtypes_constants_and_what_the_namespace_says_of_itself() -> None:
@@ -315,6 +349,24 @@ CALLS: list[tuple[str, Callable[[Any, Any, Any], Any]]] = [
     ("matrix_transpose", lambda m, x, i: m.matrix_transpose(x)),
     ("tensordot", lambda m, x, i: m.tensordot(x, i, axes=((0,), (-1,)))),
     ("vecdot", lambda m, x, i: m.vecdot(x, x[0])),
+    ("cross", lambda m, x, i: m.linalg.cross(x, x[:1])),
+    ("det", lambda m, x, i: m.linalg.det(x[:, :2])),
+    ("diagonal", lambda m, x, i: m.linalg.diagonal(x, offset=1)),
+    ("eigh", lambda m, x, i: m.linalg.eigh(m.matmul(x.T, x)).eigenvalues[1:]),
+    ("matrix_norm", lambda m, x, i: m.linalg.matrix_norm(x, ord=1, keepdims=True)),
+    ("matrix_power", lambda m, x, i: m.linalg.matrix_power(x[:, :2], -2)),
+    ("matrix_rank", lambda m, x, i: m.linalg.matrix_rank(x, rtol=0.9)),
+    ("outer promotes", lambda m, x, i: m.linalg.outer(x[0], i[0])),
+    ("pinv", lambda m, x, i: m.linalg.pinv(x, rtol=0.9)),
+    ("qr", lambda m, x, i: m.abs(m.linalg.qr(x, mode="complete").R)),
+    ("slogdet", lambda m, x, i: m.linalg.slogdet(x[:, :2]).logabsdet),
+    ("solve a vector", lambda m, x, i: m.linalg.solve(m.stack([x[:, :2]] * 2), x[0, :2])),
+    ("solve matrices", lambda m, x, i: m.linalg.solve(m.stack([x[:, :2]] * 2), x)),
+    ("svd", lambda m, x, i: m.linalg.svd(x, full_matrices=False).S),
+    ("trace", lambda m, x, i: m.linalg.trace(m.astype(i, m.uint8), offset=-1)),
+    ("vector_norm", lambda m, x, i: m.linalg.vector_norm(x, axis=(0, 1), ord=1)),
+    ("vector_norm over none", lambda m, x, i: m.linalg.vector_norm(x, axis=())
+        if m is xp else abs(x)),
 ]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from . import (
     _matrices,
     _reductions,
     _searching,
+    linalg,
 )
 from ._creation import *  # noqa: F403
 from ._dtypes import *  # noqa: F403
@@ -47,8 +48,8 @@ e, inf, nan, newaxis, pi = math.e, math.inf, math.nan, None, math.pi
 
 __all__ = [
     "__array_api_version__", "__array_namespace_info__", "bool", "e", "float32", "float64", "inf",
-    "int8", "int16", "int32", "int64", "nan", "newaxis", "pi", "uint8", "uint16", "uint32",
-    "uint64",
+    "int8", "int16", "int32", "int64", "linalg", "nan", "newaxis", "pi", "uint8", "uint16",
+    "uint32", "uint64",
 ]  # fmt: skip
 __all__ += _creation.__all__
 __all__ += _dtypes.__all__
