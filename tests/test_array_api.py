@@ -445,6 +445,15 @@ def test_bad_calls_are_refused(call: Any, error: Any, text: str) -> None:
         call(xp.asarray(NUMBERS))
 
 
+def test_einops_works_through_the_namespace() -> None:
+    einops = pytest.importorskip("einops.array_api")
+    x = xp.asarray(np.arange(24.0).reshape(2, 3, 4))
+    rearranged = einops.rearrange(x, "a b c -> c (a b)")
+    assert np.array_equal(rearranged.numpy(), x.numpy().reshape(6, 4).T)
+    assert einops.reduce(x, "a b c -> b", "mean").tolist() == [7.5, 11.5, 15.5]
+    assert einops.repeat(x, "a b c -> a b (c k)", k=2).shape == (2, 3, 8)
+
+
 def test_every_skip_has_a_reason() -> None:
     spec = importlib.util.spec_from_file_location("suite", ROOT / "tools/array_api_suite.py")
     assert spec is not None
