@@ -216,6 +216,13 @@ def test_a_client_that_hangs_up_harms_nobody(server, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_fault_of_ours_is_reported(server, capfd, monkeypatch):
+    monkeypatch.setattr(server.reader, "describe", lambda: 1 / 0)
+    with pytest.raises(http.client.RemoteDisconnected):
+        ask(server, "GET", "/api/model")
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
 def test_other_machines_are_not_served(server):
     assert server.server_address[0] == "127.0.0.1"
 
@@ -223,6 +230,7 @@ def test_other_machines_are_not_served(server):
 # ---------------------------------------------------------------- the command
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_it_cleanly(model):
     command = [sys.executable, "-m", "chainrule", "serve", model, "--port", "0", "--no-browser"]
     with subprocess.Popen(
