@@ -249,6 +249,25 @@ def test_products() -> None:
     close(linalg.matmul(cr.tensor(a), cr.tensor(b.T)), a @ b.T)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_a_chain_is_the_cheapest(seed: int) -> None:
+    from chainrule._products import _cheapest_cuts
+
+    sizes = np.random.default_rng(seed).integers(1, 30, 7).tolist()
+    cut = _cheapest_cuts(sizes)
+
+    def split(i: int, j: int, k: int, cost: Callable[[int, int], int]) -> int:
+        return cost(i, k) + cost(k + 1, j) + sizes[i] * sizes[k + 1] * sizes[j + 1]
+
+    def chosen(i: int, j: int) -> int:
+        return 0 if i == j else split(i, j, cut[i, j], chosen)
+
+    def least(i: int, j: int) -> int:
+        return 0 if i == j else min(split(i, j, k, least) for k in range(i, j))
+
+    assert chosen(0, 5) == least(0, 5)
+
+
 def test_matrix_exp() -> None:
     values, vectors = np.linalg.eigh(symmetric(3, 4, 4) * np.array([1e-3, 0.5, 2])[:, None, None])
     a = (vectors * values[:, None, :]) @ T(vectors, -1, -2)

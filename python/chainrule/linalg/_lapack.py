@@ -29,7 +29,8 @@ def call(name: str, what: str, function: Callable[..., Any], *arrays: Any) -> An
     try:
         return function(*arrays)
     except np.linalg.LinAlgError:
-        at = next(i for i in np.ndindex(arrays[0].shape[:-2]) if _fails(function, i, arrays))
+        batch = np.ndindex(arrays[0].shape[:-2])
+        at = next((i for i in batch if _fails(function, i, arrays)), ())
         place = f" {at if len(at) > 1 else at[0]} of the batch" if at else ""
         raise LinAlgError(f"{name}: the matrix{place} {what}") from None
 

@@ -27,7 +27,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
-    """Product of two or more matrices in the order that takes few multiplications.
+    """Product of two or more matrices in the order that takes the fewest multiplications.
 
     Args:
         tensors: matrices whose sizes fit; the first and the last may be vectors, a row and a
