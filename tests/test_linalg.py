@@ -480,6 +480,9 @@ REFUSED: list[tuple[Callable[[], Any], Any, str]] = [
     (lambda: linalg.multi_dot([ONES, cr.ones(3, 2)]), ValueError, "operands 0 and 1 do not fit"),
     (lambda: linalg.cross(cr.ones(3), cr.ones(2, 3)), ValueError, "as many dimensions"),
     (lambda: linalg.matrix_power(cr.ones(2, 3), 2), ValueError, "square matrices"),
+    (lambda: linalg.matrix_power(ONES, 1.5), TypeError, "expected an int as the power .got float"),
+    (lambda: linalg.multi_dot([1, 2]), TypeError, "expected tensors"),
+    (lambda: linalg.householder_product(ONES, 3), TypeError, "expected a Tensor .got int"),
     (lambda: linalg.tensorinv(ONES, 0), ValueError, "ind must be positive"),
     (lambda: linalg.tensorinv(cr.ones(2, 3), 1), ValueError, "products of"),
     (lambda: linalg.tensorsolve(ONES, cr.ones(3)), ValueError, "does not fit"),
@@ -494,6 +497,13 @@ def test_errors(at: int) -> None:
     call, error, text = REFUSED[at]
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.filterwarnings("error")
+def test_overflow_is_silent_infinity() -> None:
+    large = cr.eye(64) * 1e3
+    assert linalg.det(large).item() == math.inf
+    close(linalg.slogdet(large).logabsdet, 64 * math.log(1e3), rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3, 3), (2, 0, 0)])

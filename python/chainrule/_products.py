@@ -363,7 +363,7 @@ def chain_matmul(*matrices: Any) -> Tensor:
         >>> cr.chain_matmul(cr.ones(2, 3), cr.ones(3, 4), cr.ones(4, 1)).shape
         (2, 1)
     """
-    chain = list(matrices)
+    chain: list[Tensor] = list(matrices)
     if not chain or any(m.ndim != 2 for m in chain):
         raise ValueError(f"chain_matmul: expected matrices (got shapes {[m.shape for m in chain]})")
     cut = _cheapest_cuts([chain[0].shape[0], *(m.shape[1] for m in chain)])
@@ -371,7 +371,8 @@ def chain_matmul(*matrices: Any) -> Tensor:
     def product(i: int, j: int) -> Tensor:
         if i == j:
             return chain[i]
-        return _core.mm(product(i, cut[i, j]), product(cut[i, j] + 1, j))
+        result: Tensor = _core.mm(product(i, cut[i, j]), product(cut[i, j] + 1, j))
+        return result
 
     return product(0, len(chain) - 1)
 

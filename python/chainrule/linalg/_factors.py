@@ -9,7 +9,7 @@ import numpy as np
 from .. import _core, _functions
 from .._arrays import tensor_of, view_of
 from .._core import Tensor
-from ._checks import matrix, same_dtype, square
+from ._checks import floating, matrix, same_dtype, square
 from ._lapack import QR, SVD, Cholesky, Eigen, LinAlgError, SymmetricEigen, constant, identity
 
 
@@ -181,7 +181,7 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     """
     name = "linalg.householder_product"
     m, n = matrix(name, A).shape[-2:]
-    same_dtype(name, A, tau)
+    same_dtype(name, A, floating(name, tau))
     if tau.ndim != A.ndim - 1 or tau.shape[-1] > n or n > m or tau.shape[:-1] != A.shape[:-2]:
         raise ValueError(
             f"{name}: expected A of shape (*, m, n) and tau of shape (*, k) with m >= n >= k (got "

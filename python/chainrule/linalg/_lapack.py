@@ -27,7 +27,8 @@ class LinAlgError(RuntimeError):
 def call(name: str, what: str, function: Callable[..., Any], *arrays: Any) -> Any:
     """Call NumPy; where it fails, say which matrix of the batch it was and what it is."""
     try:
-        return function(*arrays)
+        with np.errstate(all="ignore"):  # overflow gives infinity, as everywhere here
+            return function(*arrays)
     except np.linalg.LinAlgError:
         batch = np.ndindex(arrays[0].shape[:-2])
         at = next((i for i in batch if _fails(function, i, arrays)), ())
@@ -185,7 +186,7 @@ def _cofactors(a: Tensor, det: Tensor) -> Tensor:
 class Determinant(Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> Tensor:
-        result = tensor_of(np.linalg.det(view_of(a)))
+        result = tensor_of(call("linalg.det", SINGULAR, np.linalg.det, view_of(a)))
         ctx.save_for_backward(a, result)
         return result
 
@@ -200,7 +201,7 @@ class LogDeterminant(Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> Any:
-        sign, size = (tensor_of(x) for x in np.linalg.slogdet(view_of(a)))
+        sign, size = map(tensor_of, call("linalg.slogdet", SINGULAR, np.linalg.slogdet, view_of(a)))
         ctx.save_for_backward(a)
         return sign, size
 

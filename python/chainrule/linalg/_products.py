@@ -41,6 +41,8 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
         tensor([12., 12.])
     """
     chain = list(tensors)
+    if not all(isinstance(t, Tensor) for t in chain):
+        raise TypeError(f"linalg.multi_dot: expected tensors (got {chain})")
     if len(chain) < 2:
         raise ValueError(f"linalg.multi_dot: expected at least 2 tensors (got {len(chain)})")
     ends = chain[0].ndim == 1, chain[-1].ndim == 1
@@ -166,6 +168,8 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     if not isinstance(A, Tensor) or A.ndim < 2 or A.shape[-1] != A.shape[-2]:
         what = A.shape if isinstance(A, Tensor) else type(A).__name__
         raise ValueError(f"{name}: expected square matrices (*, n, n) (got {what})")
+    if not isinstance(n, int):
+        raise TypeError(f"{name}: expected an int as the power (got {type(n).__name__})")
     if n < 0:
         A, n = Inverse.apply(square(name, A), name), -n
     if n == 0:
