@@ -19,7 +19,7 @@ import chainrule as cr
 from chainrule import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lectures"))
-from rbm import network, pretrain
+from rbm import network, pretrain  # type: ignore[import-not-found]
 
 
 def sizes(text: str) -> list[int]:
