@@ -53,3 +53,13 @@ def test_a_finding_judges() -> None:
     assert Finding("0.1", "x", [0.5, 0.25], [0.50004, 0.2499], within=1e-3).shown == "(0.5, 0.25)"
     assert Finding("0.1", "x", 0.0, 2e-15, within=1e-15).shown == "2e-15"  # wrong: as it is
     assert "slip: none" in str(Finding("0.1", "x", True, True, slip="none"))
+
+
+def test_a_score_is_judged_by_its_bound_and_never_shown_better() -> None:
+    assert Finding("0.1", "x", "learns", 0.9547, at_least=0.8).shown == "0.95"
+    assert Finding("0.1", "x", "learns", 0.9962, at_least=0.8).shown == "0.99"
+    assert Finding("0.1", "x", "learns", 0.8, at_least=0.8).holds
+    low = Finding("0.1", "x", "learns", 0.7999, at_least=0.8)
+    assert not low.holds
+    assert "found 0.7999  WRONG, expected at least 0.8" in str(low)
+    assert not Finding("0.1", "x", "learns", float("nan"), at_least=0.8).holds

@@ -24,8 +24,7 @@ def findings(small: bool) -> Iterator[Finding]:
             script.__doc__.splitlines()[0].rstrip("."),
             f"at least {bound}",
             script.score(small),
-            (1 + bound) / 2,
-            within=(1 - bound) / 2 + 1e-9,
+            at_least=bound,
         )
 
 

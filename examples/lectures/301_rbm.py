@@ -67,16 +67,13 @@ def findings(small: bool) -> Iterator[Finding]:
         "2006: a deep sigmoid net from RBM weights, ten epochs of fine-tuning: test accuracy",
         "learns",
         accuracy(pretrained, test_x, test_y),
-        1.0,
-        within=0.1,
+        at_least=0.9,
     )
     yield Finding(
         "3.1",
-        "the same net from small random weights, ten epochs: test accuracy",
-        "hardly learns",
-        accuracy(random, test_x, test_y),
-        0.1,
-        within=0.3,
+        "the same net from small random weights gets under 40% of the digits after ten epochs",
+        True,
+        accuracy(random, test_x, test_y) < 0.4,
     )
 
 

@@ -54,8 +54,7 @@ def findings(small: bool) -> Iterator[Finding]:
         "the most confident output is the digit: share of 397 new images",
         "is the digit",
         right.to(cr.float32).mean().item(),
-        1.0,
-        within=0.08,
+        at_least=0.9,
     )
     sure = confidences.max(1)[0]
     yield Finding(

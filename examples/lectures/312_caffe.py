@@ -77,7 +77,7 @@ def findings(small: bool) -> Iterator[Finding]:
     with cr.no_grad():
         right = (net(x[1400:]).argmax(1) == y[1400:]).to(cr.float32).mean().item()
     yield Finding(
-        "3.12", "Caffe: LeNet's accuracy on 397 new digits", "learns", right, 1.0, within=0.15
+        "3.12", "Caffe: LeNet's accuracy on 397 new digits", "learns", right, at_least=0.8
     )
     yield Finding(
         "3.12",

@@ -49,8 +49,8 @@ def findings(small: bool) -> Iterator[Finding]:
     yield Finding("3.12", "libdnn: init, train and predict end well", [0, 0, 0], codes)
     right = (cr.tensor([int(line) for line in lines]) == y[1400:]).to(cr.float32).mean().item()
     yield Finding(
-        "3.12", f"libdnn: accuracy of --nodes {nodes} on new digits", "learns", right, 1.0,
-        within=0.1,
+        "3.12", f"libdnn: accuracy of --nodes {nodes} on new digits", "learns", right,
+        at_least=0.85,
     )  # fmt: skip
 
 

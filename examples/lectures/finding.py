@@ -33,6 +33,7 @@ class Finding:
         right: what `found` must be; by default what is taught.
         within: how far `found` may be from it, absolutely.
         slip: where the lecture slips, in one line.
+        at_least: for a score, where more is better: the bound it must reach, instead of `right`.
     """
 
     row: str
@@ -42,6 +43,7 @@ class Finding:
     right: Any = None
     within: float = 0.0
     slip: str = ""
+    at_least: float | None = None
 
     @property
     def expected(self) -> Any:
@@ -51,6 +53,8 @@ class Finding:
     @property
     def holds(self) -> bool:
         """Whether it is."""
+        if self.at_least is not None:
+            return bool(self.found >= self.at_least)
         right = self.expected
         if isinstance(right, str):
             return str(self.found) == right
@@ -61,12 +65,17 @@ class Finding:
     @property
     def shown(self) -> str:
         """What was found, to the digits that count: the rest differs from machine to machine."""
+        if self.at_least is not None and self.holds:
+            return f"{math.floor(self.found * 100) / 100:g}"  # downwards: 0.996 is not yet 1
         return text(self.found, self.within if self.holds else 0.0)
 
     def __str__(self) -> str:
         line = f"{self.row:>5}  {self.what}: taught {text(self.taught)}, found {self.shown}"
         if not self.holds:
-            line += f"  WRONG, expected {text(self.expected)} within {self.within:g}"
+            right = f"{text(self.expected)} within {self.within:g}"
+            if self.at_least is not None:
+                right = f"at least {self.at_least:g}"
+            line += f"  WRONG, expected {right}"
         return line + (f"\n       slip: {self.slip}" if self.slip else "")
 
 
