@@ -6,6 +6,7 @@ promotion in full, conversions bit by bit, and what computing in float32 means f
 
 import copy
 import itertools
+import math
 import pickle
 
 import numpy as np
@@ -456,6 +457,12 @@ def test_names_and_properties() -> None:
     for dtype in HALVES:
         with pytest.raises(TypeError, match="float32 or float64"):
             cr.set_default_dtype(dtype)
+
+
+def test_constants() -> None:
+    assert (cr.pi, cr.e, cr.inf) == (math.pi, math.e, math.inf)
+    assert math.isnan(cr.nan)
+    assert cr.arange(3)[:, cr.newaxis].shape == (3, 1)
 
 
 @pytest.mark.parametrize("name", ["float16", *FLOATS])

@@ -1,4 +1,4 @@
-"""What the dtypes can hold: ``finfo`` and ``iinfo``, as torch has them."""
+"""What the dtypes can hold, ``finfo`` and ``iinfo``, and the constants torch has at its top."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 from . import _core
 from ._core import dtype
 
-__all__ = ["finfo", "iinfo"]
+__all__ = ["e", "finfo", "iinfo", "inf", "nan", "newaxis", "pi"]
+
+e, inf, nan, newaxis, pi = math.e, math.inf, math.nan, None, math.pi
 
 # Bits of the mantissa (without the leading one) and the largest exponent.
 _FORMATS = {"float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127), "float64": (52, 1023)}

@@ -16,9 +16,8 @@ Source: https://data-apis.org/array-api/2025.12/
 
 from __future__ import annotations
 
-import math
-
 from .. import _core
+from .._limits import e, inf, nan, newaxis, pi
 from . import (
     _creation,
     _dtypes,
@@ -44,7 +43,6 @@ float32, float64 = _core.float32, _core.float64
 int8, int16, int32, int64 = _core.int8, _core.int16, _core.int32, _core.int64
 uint8, uint16, uint32, uint64 = _core.uint8, _core.uint16, _core.uint32, _core.uint64
 bool = _core.bool
-e, inf, nan, newaxis, pi = math.e, math.inf, math.nan, None, math.pi
 
 __all__ = [
     "__array_api_version__", "__array_namespace_info__", "bool", "e", "float32", "float64", "inf",
