@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Iterator
-from typing import Any
+from graphlib import CycleError, TopologicalSorter
 
 from finding import Finding, main
 
@@ -30,13 +30,16 @@ class TwoBranches(nn.Module):
         return self.a(self.shared(x)) + self.b(self.shared(z))
 
 
-def edges(node: Any, above: tuple[Any, ...] = ()) -> set[tuple[Any, Any]]:
-    """Every arrow of the graph backward() walks, from an output to its inputs."""
-    if node in above:
-        raise ValueError("the graph has a cycle")
-    below = [child for child, _ in node.next_functions if child is not None]
-    found = {(node, child) for child in below}
-    return found.union(*(edges(child, (*above, node)) for child in below))
+def has_order(edges: list[tuple[int, int]]) -> bool:
+    """Whether layers can be computed one after the other: none waits for itself."""
+    sorter: TopologicalSorter[int] = TopologicalSorter()
+    for before, after in edges:
+        sorter.add(after, before)
+    try:
+        sorter.prepare()
+    except CycleError:
+        return False
+    return True
 
 
 def findings(small: bool) -> Iterator[Finding]:
@@ -45,19 +48,29 @@ def findings(small: bool) -> Iterator[Finding]:
     model = TwoBranches()
     x, z = cr.randn(5, 3, **DOUBLE), cr.randn(5, 3, **DOUBLE)
     y = model(x, z)
-    arrows = edges(y.grad_fn)
-    nodes = {node for arrow in arrows for node in arrow}
-    leaves = nodes - {above for above, _ in arrows}
+    graph = cr.utils.graph(y, model)
     yield Finding(
         "1.3",
-        "the graph has no cycle, and ends at the model's parameters: so many of them",
-        len(list(model.parameters())),
-        len(leaves),
+        "the graph is acyclic, and so it is not with an arrow back to its start",
+        [True, False],
+        [has_order(graph.edges), has_order([*graph.edges, graph.edges[0][::-1]])],
     )
-    into_shared = sum(below.name().startswith("Accumulate") for _, below in arrows)
+    leaves = sorted(node.label for node in graph.nodes if node.kind == "leaf")
     yield Finding(
-        "1.3", "arrows that end there: the shared layer's two have two each", 8, into_shared
+        "1.3",
+        "what the graph begins with: every parameter, the shared ones once",
+        ", ".join(sorted(name for name, _ in model.named_parameters())),
+        ", ".join(leaves),
     )
+    shared = [k for k, node in enumerate(graph.nodes) if node.label.startswith("shared")]
+    yield Finding(
+        "1.3",
+        "arrows from the shared weight and bias, one of each to either branch",
+        4,
+        sum(before in shared for before, _ in graph.edges),
+    )
+    dot = graph.to_dot()
+    yield Finding("1.3", "arrows in the DOT text", len(graph.edges), dot.count(" -> "))
 
     w = model.shared.weight
     (whole,) = cr.autograd.grad(y.sum(), w)
