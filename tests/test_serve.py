@@ -349,12 +349,28 @@ def test_a_stroke_is_read_in_the_browser(server, page):
     assert page.messages == []
 
 
+def test_a_finger_draws_too(server, page):
+    page.open(server.url)
+    box = page.evaluate("document.getElementById('board').getBoundingClientRect().toJSON()")
+    for k, (x, y) in enumerate([*SEVEN[:2], (0.56, 0.5), SEVEN[2]]):
+        at = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
+        kind = "touchMove" if k else "touchStart"
+        page.call("Input.dispatchTouchEvent", type=kind, touchPoints=[at])
+    page.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+    page.wait_for(f"{ANSWER}.startsWith('I read a 7 ') && !asking")
+    assert page.evaluate("scrollY") == 0
+
+
 def test_the_page_fits_a_narrow_screen_and_has_labels(server, page):
     size = {"height": 800, "deviceScaleFactor": 1, "mobile": False}
     for width in (320, 1000):
         page.call("Emulation.setDeviceMetricsOverride", width=width, **size)
         page.open(server.url)
+        draw(page, SEVEN)
+        page.wait_for(f"{ANSWER}.startsWith('I read') && !asking")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        row = "document.querySelector('.best span:last-child')"
+        assert page.evaluate(f"{row}.scrollWidth <= {row}.clientWidth")
     page.call("Emulation.clearDeviceMetricsOverride")
     assert page.evaluate("[...document.querySelectorAll('canvas')].every(c => c.ariaLabel)")
     page.evaluate("document.getElementById('clear').focus()")
