@@ -2,7 +2,8 @@
 
 Each transformation makes its arguments variables of its own: a new leaf, or, where an argument
 already requires a gradient, an alias of it, through which the history goes on. So an inner
-derivative never confuses its variable with that of an outer one.
+derivative never confuses its variable with that of an outer one. The leaves want a gradient only
+while their transformation is at work: in what it returns to an outer one they are constants.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Argnums = int | tuple[int, ...]
 
 
 class _Variables:
-    """The leaves of a tree as variables of one transformation."""
+    """The leaves of a tree as variables of one transformation, within a ``with`` block."""
 
     def __init__(self, tree: Any, op: str) -> None:
         self.op = op
@@ -46,9 +47,17 @@ class _Variables:
             if self.taped and leaf.requires_grad:
                 self.tensors.append(leaf.view_as(leaf))
             else:
-                self.own.append(leaf.detach().requires_grad_())
+                self.own.append(leaf.detach())
                 self.tensors.append(self.own[-1])
         self.tree = _pytree.unflatten(self.structure, self.tensors)
+
+    def __enter__(self) -> None:
+        for leaf in self.own:
+            leaf.requires_grad_()
+
+    def __exit__(self, *_: object) -> None:
+        for leaf in self.own:
+            leaf.requires_grad_(False)
 
     def release(self, tree: Any) -> Any:
         """Return results as the outside may see them: without a history that is ours alone."""
@@ -172,21 +181,26 @@ def _grad_and_value(
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
         inputs = _Variables(_chosen(args, argnums, op), op)
-        with enable_grad():
-            result = func(*_replaced(args, argnums, inputs.tree), **kwargs)
-        value, aux = _split_aux(result, has_aux, op)
-        if not isinstance(value, Tensor) or value.ndim != 0:
-            got = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
-            raise ValueError(
-                f"{op}: the function must return a 0-d tensor (got {got}); reduce with .sum() or "
-                ".mean(), or use jacrev"
-            )
-        found = inputs.gradients([value], [None])
+        with inputs:
+            with enable_grad():
+                result = func(*_replaced(args, argnums, inputs.tree), **kwargs)
+            value, aux = _split_aux(result, has_aux, op)
+            _check_scalar(value, op)
+            found = inputs.gradients([value], [None])
+            value, aux = inputs.release(value), inputs.release(aux)
         gradient = _pytree.unflatten(inputs.structure, found)
-        value = inputs.release(value)
-        return gradient, ((value, inputs.release(aux)) if has_aux else value)
+        return gradient, ((value, aux) if has_aux else value)
 
     return transformed
+
+
+def _check_scalar(value: Any, op: str) -> None:
+    if not isinstance(value, Tensor) or value.ndim != 0:
+        got = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(
+            f"{op}: the function must return a 0-d tensor (got {got}); reduce with .sum() or "
+            ".mean(), or use jacrev"
+        )
 
 
 def grad(
@@ -230,27 +244,28 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     Returns:
         ``(output, vjp_fn)``, or ``(output, vjp_fn, aux)``. ``vjp_fn(v)``, with ``v`` like the
-        output, gives ``v^T J`` for the primal, or a tuple of these for several; it may be called
-        any number of times.
+        output, gives a tuple with ``v^T J`` for each primal; it may be called any number of times.
 
     Example:
         >>> y, vjp_fn = cr.func.vjp(lambda x: x**3, cr.tensor([1.0, 2.0]))
         >>> vjp_fn(cr.tensor([1.0, 10.0]))
-        tensor([  3., 120.])
+        (tensor([  3., 120.]),)
     """
     inputs = _Variables(primals, "vjp")
-    with enable_grad():
-        result = func(*inputs.tree)
-    value, aux = _split_aux(result, has_aux, "vjp")
-    outputs, structure = _outputs(value, "vjp")
+    with inputs:
+        with enable_grad():
+            result = func(*inputs.tree)
+        value, aux = _split_aux(result, has_aux, "vjp")
+        outputs, structure = _outputs(value, "vjp")
+        released, aux = inputs.release(value), inputs.release(aux)
 
     def vjp_fn(cotangents: Any) -> Any:
         given = _aligned(cotangents, structure, outputs, "vjp", "cotangents")
-        found = _pytree.unflatten(inputs.structure, inputs.gradients(outputs, given))
-        return found[0] if len(primals) == 1 else found
+        with inputs:
+            found = inputs.gradients(outputs, given)
+        return _pytree.unflatten(inputs.structure, found)
 
-    released = inputs.release(value)
-    return (released, vjp_fn, inputs.release(aux)) if has_aux else (released, vjp_fn)
+    return (released, vjp_fn, aux) if has_aux else (released, vjp_fn)
 
 
 class _Linear:
@@ -262,7 +277,7 @@ class _Linear:
 
     def __init__(self, func: Callable[..., Any], primals: Any, has_aux: bool, op: str) -> None:
         self.inputs = _Variables(primals, op)
-        with enable_grad():
+        with self.inputs, enable_grad():
             result = func(*self.inputs.tree)
             value, aux = _split_aux(result, has_aux, op)
             outputs, self.structure = _outputs(value, op)
@@ -276,11 +291,16 @@ class _Linear:
                     [y for y, _ in pairs], self.inputs.tensors, [u for _, u in pairs],
                     create_graph=True, allow_unused=True,
                 )  # fmt: skip
-        self.outputs = outputs
-        self.value, self.aux = self.inputs.release(value), self.inputs.release(aux)
-        self.inputs.own += [u for u in self.dual if u.requires_grad]
+            self.outputs = outputs
+            self.all_depend = all(y.requires_grad for y in outputs)
+            self.value, self.aux = self.inputs.release(value), self.inputs.release(aux)
+            self.inputs.own += [u for u in self.dual if u.requires_grad]
 
     def __call__(self, tangents: Sequence[Tensor]) -> list[Tensor]:
+        with self.inputs:
+            return self._push(tangents)
+
+    def _push(self, tangents: Sequence[Tensor]) -> list[Tensor]:
         pairs = [(g, t) for g, t in zip(self.transposed, tangents, strict=True) if g is not None]
         pairs = [(g, t) for g, t in pairs if g.requires_grad]
         wanted = [u for u in self.dual if u.requires_grad]
@@ -354,7 +374,7 @@ def jvp(
         if not isinstance(value, (tuple, list)) or not value:
             raise TypeError(f"jvp: {name} is a non-empty tuple (got {type(value).__name__})")
     linear = _Linear(func, tuple(primals), has_aux, "jvp")
-    if strict and not all(y.requires_grad for y in linear.outputs):
+    if strict and not linear.all_depend:
         raise RuntimeError("jvp: an output does not depend on the primals (strict=True)")
     inputs = linear.inputs
     given = _aligned(tuple(tangents), inputs.structure, inputs.tensors, "jvp", "tangents")
@@ -396,13 +416,15 @@ def jacrev(
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         inputs = _Variables(_chosen(args, argnums, "jacrev"), "jacrev")
-        with enable_grad():
-            result = func(*_replaced(args, argnums, inputs.tree), **kwargs)
-        value, aux = _split_aux(result, has_aux, "jacrev")
-        outputs, structure = _outputs(value, "jacrev")
+        with inputs:
+            with enable_grad():
+                result = func(*_replaced(args, argnums, inputs.tree), **kwargs)
+            value, aux = _split_aux(result, has_aux, "jacrev")
+            outputs, structure = _outputs(value, "jacrev")
+            rows_of = [[inputs.gradients([y], [unit]) for unit in units(y)] for y in outputs]
+            aux = inputs.release(aux)
         blocks = []
-        for y in outputs:
-            rows = [inputs.gradients([y], [unit]) for unit in units(y)]
+        for y, rows in zip(outputs, rows_of, strict=True):
             parts = [
                 stack([row[i] for row in rows]).reshape(*y.shape, *x.shape)
                 if rows
@@ -411,7 +433,7 @@ def jacrev(
             ]
             blocks.append(_pytree.unflatten(inputs.structure, parts))
         found = _pytree.unflatten(structure, blocks)
-        return (found, inputs.release(aux)) if has_aux else found
+        return (found, aux) if has_aux else found
 
     return jacobian
 
