@@ -113,6 +113,7 @@ class PseudoInverse(Function):
     """By singular values, or by eigenvalues of a symmetric matrix; ``atol`` and ``rtol`` arrays."""
 
     @staticmethod
+    @np.errstate(all="ignore")
     def forward(ctx: Any, a: Tensor, atol: Any, rtol: Any, hermitian: bool) -> Tensor:
         array = view_of(a)
         if hermitian:
@@ -138,6 +139,7 @@ class LeastSquares(Function):
     """The shortest ``x`` with the least ``norm(a @ x - b)``, the rank and the singular values."""
 
     @staticmethod
+    @np.errstate(all="ignore")
     def forward(ctx: Any, a: Tensor, b: Tensor, rcond: float) -> Any:
         u, s, vh = call("linalg.lstsq", NOT_CONVERGED, _thin_svd, view_of(a))
         small = rcond * s.max(-1, initial=0.0)[..., None]
@@ -165,7 +167,7 @@ class LeastSquares(Function):
 
 def _cofactors(a: Tensor, det: Tensor) -> Tensor:
     """``det * inverse.mT``, by singular values where there is no inverse."""
-    s = np.linalg.svd(view_of(a), compute_uv=False)
+    _, s, _ = call("linalg.det: backward", NOT_CONVERGED, _thin_svd, view_of(a))
     eps = np.finfo(s.dtype).eps * a.shape[-1]
     lost = s.min(-1, initial=np.inf) <= eps * s.max(-1, initial=0.0)
     if not lost.any():
