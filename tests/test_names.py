@@ -264,6 +264,19 @@ def test_masks_as_indices() -> None:
         cr.index(x, [to_tensor(mask.T)])
 
 
+def test_masks_without_elements_pick_nothing() -> None:
+    x = to_tensor(CUBE)
+    for shape in [(0,), (2, 0), (0, 3), (0, 0, 0)]:
+        mask = np.zeros(shape, dtype=bool)
+        same(x[to_tensor(mask)], CUBE[mask])
+        same(cr.index(x, [to_tensor(mask)]), CUBE[mask])
+        changed = to_tensor(CUBE).clone()
+        changed[to_tensor(mask)] = 7.0
+        same(changed, CUBE)
+    with pytest.raises(IndexError, match=r"index: mask of shape \(0, 7\) does not match"):
+        x[to_tensor(np.zeros((0, 7), dtype=bool))]
+
+
 # ---------------------------------------------------------------- shapes
 
 

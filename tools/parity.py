@@ -192,7 +192,7 @@ def count(key: str) -> None:
 
     path = COUNTS[key][0]
     if not path:
-        raise SystemExit(f"the counts of {key} are written by hand into {RESULTS.name}")
+        raise SystemExit(f"the counts of {key} come from tools/array_api_suite.py --keep")
     spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     assert spec is not None
     assert spec.loader is not None

@@ -122,7 +122,8 @@ Indexed apply_basic(const Tensor& tensor, PyObject* key) {
         continue;
       }
       for (int k = 0; k < array.rank(); ++k) {
-        CR_CHECK_INDEX(array.shape()[k] == result.view.shape()[dim + k], "index: mask of shape ",
+        const int64_t size = array.shape()[k];  // of 0, as NumPy has it: nothing is picked
+        CR_CHECK_INDEX(size == result.view.shape()[dim + k] || size == 0, "index: mask of shape ",
                        array.shape(), " does not match the tensor of shape ", tensor.shape(),
                        " at dimension ", dim + k);
       }

@@ -189,8 +189,8 @@ Tensor with_places(const OpDef& op, const TensorList& in, const Attrs& attrs) {
     masks = true;
     const int dim = list.size() - 1;
     bool fits = index.rank() > 0 && dim + index.rank() <= in[0].rank();
-    for (int d = 0; fits && d < index.rank(); ++d)
-      fits = index.shape()[d] == in[0].shape()[dim + d];
+    for (int d = 0; fits && d < index.rank(); ++d)  // a size of 0 picks nothing
+      fits = index.shape()[d] == in[0].shape()[dim + d] || index.shape()[d] == 0;
     CR_CHECK_INDEX(fits, op.name(), ": mask of shape ", index.shape(),
                    " does not match the tensor of shape ", in[0].shape(), " at dimension ", dim);
     const Tensor places = OP(nonzero)(index);
