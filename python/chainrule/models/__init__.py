@@ -3,8 +3,8 @@
 The weights of a torchvision network load with ``strict=True`` once they are in a safetensors file
 (``safetensors.torch.save_file(model.state_dict(), path)`` there, `chainrule.load_file` here);
 nothing is downloaded. Besides the full sizes, made for pictures of 224 by 224, there are small ones
-for 8 to 32 pixels and any number of colours: ``lenet`` (28 or 32), ``alexnet_small``, ``vgg_small``,
-``googlenet_small``, ``resnet20``, ``resnet32`` and ``resnet56``.
+for 8 to 32 pixels and any number of colours: ``alexnet_small``, ``vgg_small``, ``googlenet_small``,
+``resnet20``, ``resnet32``, ``resnet56``, and ``lenet`` for 28 or 32.
 
 >>> model = cr.models.get_model("resnet20", in_channels=1)
 >>> model(cr.zeros(2, 1, 28, 28)).shape
