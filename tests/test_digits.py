@@ -219,6 +219,8 @@ def test_pictures_to_tell_must_fit(capsys, tmp_path):
     options = ["--test", "t.csv", "--submission", tmp_path / "m"]
     code, _, err = run(capsys, "digits", *options, *outputs)
     assert (code, "model and submission are the same file" in err) == (2, True)
+    code, _, err = run(capsys, "digits", "--csv", "t.csv", "--report", "./t.csv")
+    assert (code, "csv and report are the same file" in err) == (2, True)
 
 
 def test_splits_are_disjoint_complete_and_stratified():

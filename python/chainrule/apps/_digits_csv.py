@@ -7,6 +7,7 @@ says which digit it is.
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ def load_digits_csv(path: str, rng: np.random.Generator) -> DigitSet:
     parts = [Part(images[i], labels[i]) for i in stratified_split(labels, (10, 1, 1), rng)]
     if not all(len(part.labels) for part in parts):
         raise UsageError(f"{path!r}: {len(labels)} pictures are too few to set some aside")
-    return DigitSet(path, images.shape[1] // 7, *parts)
+    return DigitSet(os.path.basename(path), images.shape[1] // 7, *parts)
 
 
 def read_pictures(path: str) -> tuple[Images, Labels | None]:

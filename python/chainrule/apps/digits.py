@@ -123,15 +123,15 @@ def to_input(images: Images) -> cr.Tensor:
     return batch.unsqueeze(1)
 
 
-def check_outputs(files: dict[str, str]) -> None:
-    """Refuse, before any work, what could not be saved after it."""
-    for path in files.values():
+def check_outputs(outputs: dict[str, str], inputs: dict[str, str]) -> None:
+    """Refuse, before any work, what could not be saved after it or would replace what is read."""
+    for path in outputs.values():
         if os.path.isdir(path):
             raise UsageError(f"{path!r} is a directory; expected a file to write")
         if not os.access(os.path.dirname(path) or ".", os.W_OK):
             raise UsageError(f"the directory of {path!r} does not exist or is read-only")
-    for (one, path), (other, same) in itertools.combinations(files.items(), 2):
-        if os.path.realpath(path) == os.path.realpath(same):
+    for (one, path), (other, same) in itertools.combinations({**inputs, **outputs}.items(), 2):
+        if other in outputs and os.path.realpath(path) == os.path.realpath(same):
             raise UsageError(f"{one} and {other} are the same file {path!r}")
 
 
@@ -140,7 +140,10 @@ def run(args: argparse.Namespace) -> None:
     tqdm = require("tqdm", "tqdm").tqdm
     require("matplotlib.figure", "matplotlib")
     outputs = {"model": args.out, "report": args.report}
-    check_outputs({**outputs, "submission": args.submission} if args.test else outputs)
+    if args.test:
+        outputs["submission"] = args.submission
+    inputs = {"csv": args.csv, "test": args.test}
+    check_outputs(outputs, {name: path for name, path in inputs.items() if path})
     if args.threads:
         try:
             cr.set_num_threads(args.threads)
@@ -197,6 +200,5 @@ def run(args: argparse.Namespace) -> None:
     save_report(args.report, history, digits.test, probabilities)
     if unknown is not None:
         write_submission(args.submission, answers(network, unknown))
-        outputs["submission"] = args.submission
     for name, path in outputs.items():
         log(f"{name}: {path}")
