@@ -56,7 +56,6 @@ EXCEPTIONS = {
 # Names with priority M or S that are being written; each leaves this list when it lands.
 PENDING: dict[str, tuple[str, ...]] = {
     "torch": ("compile",),
-    "torch.autograd": ("profiler",),
 }  # fmt: skip
 
 COUNTS = {

@@ -4,6 +4,7 @@
 
 #include "autograd/anomaly.h"
 #include "bind/python.h"
+#include "core/profile.h"
 
 namespace cr {
 namespace {
@@ -168,6 +169,16 @@ void bind_autograd(py::module_& m) {
     py::gil_scoped_release release;
     return backward(roots, grads, inputs, {retain_graph, create_graph, accumulate});
   });
+  m.def("_start_profile", &start_profile);
+  m.def("_stop_profile", [] {
+    py::list events;
+    for (const ProfileEvent& event : stop_profile()) {
+      events.append(py::make_tuple(event.name, event.start, event.end, event.thread));
+    }
+    return events;
+  });
+  m.def("_profile_clock", &profile_clock);
+  m.def("_record_event", &record_event);
   m.def("_backward_from", [](const Tensor& root) {  // the call a training step makes
     py::gil_scoped_release release;
     backward({root}, {Tensor()}, {}, {false, false, true});

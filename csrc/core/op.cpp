@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "core/parallel.h"
+#include "core/profile.h"
 
 namespace cr {
 
@@ -487,6 +488,7 @@ bool GradMode::inference() { return t_inference; }
 void GradMode::set_inference(bool on) { t_inference = on; }
 
 void run(const OpDef& op, TensorList inputs, const Attrs& attrs, Tensor* out) {
+  ProfileScope profile(op.name());
   if (op.compose) {
     out[0] = with_name(op.name(), [&] { return op.compose(inputs, attrs); });
     if (out[0]) return;
@@ -586,6 +588,7 @@ TensorList preserve_saved(const OpDef& op, const TensorList& inputs, const Tenso
 Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
   const Tensor self = inputs[0];
   const std::string name = op.name() + "_";
+  ProfileScope profile(name);
   CR_CHECK(!self.storage()->read_only(), name,
            ": the tensor's memory is read-only (it belongs to a read-only array); use .clone()");
   CR_CHECK_STATE(!overlaps_itself(self), name,

@@ -11,7 +11,7 @@ from .mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 if TYPE_CHECKING:
     from .._gradcheck import GradcheckError, gradcheck, gradgradcheck
-    from . import functional, graph
+    from . import functional, graph, profiler
 
 __all__ = [
     "Function",
@@ -26,6 +26,7 @@ __all__ = [
     "graph",
     "inference_mode",
     "no_grad",
+    "profiler",
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
@@ -37,7 +38,7 @@ def __getattr__(name: str) -> Any:
         from .. import _gradcheck
 
         return getattr(_gradcheck, name)
-    if name in ("functional", "graph"):
+    if name in ("functional", "graph", "profiler"):
         from importlib import import_module
 
         return import_module(f".{name}", __name__)
