@@ -423,3 +423,18 @@ def test_shared_memory() -> None:
             os._exit(0)
         os.waitpid(child, 0)
         assert x.tolist() == [0.0, 1.0, 7.0, 3.0]
+
+
+def test_compile_is_accepted() -> None:
+    layer = cr.nn.Linear(2, 3)
+    assert cr.compile(layer, fullgraph=True, dynamic=False) is layer
+
+    @cr.compile(mode="reduce-overhead")
+    def double(x):
+        return x * 2
+
+    assert double(cr.tensor(2.0)).item() == 4
+    with pytest.raises(TypeError, match=r"unexpected keyword arguments \['speed'\]"):
+        cr.compile(layer, speed=9)
+    with pytest.raises(TypeError, match=r"needs a function or a module \(got int\)"):
+        cr.compile(3)

@@ -53,11 +53,6 @@ EXCEPTIONS = {
     "torch.autograd.anomaly_mode": "see detect_anomaly",
 }
 
-# Names with priority M or S that are being written; each leaves this list when it lands.
-PENDING: dict[str, tuple[str, ...]] = {
-    "torch": ("compile",),
-}  # fmt: skip
-
 COUNTS = {
     "op_db": ("tests/peers/test_op_db.py", "torch's operator samples (`op_db`)"),
     "module_db": ("tests/peers/test_module_db.py", "torch's module samples (`module_db`)"),
@@ -89,12 +84,10 @@ def home(space: str) -> Any:
 
 
 def status(space: str, name: str, priority: str) -> tuple[str, str]:
-    """Whether a name is here (yes, in work, no), and a note."""
+    """Whether a name is here (yes, no), and a note."""
     path = space.removeprefix("torch").removeprefix(".")
     if f"{space}.{name}" in EXCEPTIONS:
         return "no", EXCEPTIONS[f"{space}.{name}"]
-    if name in PENDING.get(space, ()):
-        return "in work", ""
     place = home(space)
     if place is not None and hasattr(place, name):
         return "yes", ""
@@ -113,7 +106,7 @@ def table() -> dict[str, list[tuple[str, str, str, str]]]:
 
 
 def missing() -> list[str]:
-    """Names with priority M or S that are neither here, in work nor excepted."""
+    """Names with priority M or S that are neither here nor excepted."""
     return [
         f"{space}.{name}"
         for space, rows in table().items()

@@ -129,6 +129,7 @@ _LAZY_NAMES = {
     "save_file": "io",
     "vmap": "func",
     "are_deterministic_algorithms_enabled": "config",
+    "compile": "config",
     "use_deterministic_algorithms": "config",
     # Functions of networks that torch has at the top too, with the same arguments.
     **dict.fromkeys(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import _core
 
 
@@ -35,6 +37,32 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 def are_deterministic_algorithms_enabled() -> bool:
     """What :func:`use_deterministic_algorithms` was told last."""
     return _deterministic
+
+
+def compile(model: Any = None, **options: Any) -> Any:
+    """Accepted for programs written for torch: calls are run op by op, nothing is compiled.
+
+    Args:
+        model: a function or module, which is returned as it is. None: returns a decorator.
+        **options: torch's keywords (``fullgraph``, ``dynamic``, ``backend``, ``mode``, ``options``,
+            ``disable``), without effect.
+
+    Raises:
+        TypeError: for something that cannot be called, or another keyword.
+
+    Example:
+        >>> square = cr.compile(lambda x: x * x)
+        >>> square(cr.tensor(3.0))
+        tensor(9.)
+    """
+    unknown = options.keys() - {"fullgraph", "dynamic", "backend", "mode", "options", "disable"}
+    if unknown:
+        raise TypeError(f"compile: unexpected keyword arguments {sorted(unknown)}")
+    if model is None:
+        return lambda function: compile(function, **options)
+    if not callable(model):
+        raise TypeError(f"compile: needs a function or a module (got {type(model).__name__})")
+    return model
 
 
 def show() -> str:
