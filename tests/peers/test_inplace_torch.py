@@ -18,6 +18,8 @@ import chainrule as cr
 
 torch = pytest.importorskip("torch")
 
+pytestmark = pytest.mark.filterwarnings("ignore:Use of index_put_ on expanded:UserWarning")
+
 VIEWS: dict[str, Callable[[Any], Any]] = {
     "rows": lambda t: t[1:] if t.ndim else t[None],
     "columns": lambda t: t[..., :2] if t.ndim else t[None],
