@@ -112,7 +112,7 @@ Signature parse_signature(const char* text);
 // ---------------------------------------------------------------- the row
 
 constexpr int kMaxOutputs = 6;
-constexpr int kMaxSaved = 12; // inputs beyond it cannot be saved (lists)
+constexpr int kMaxSaved = 12;  // inputs beyond it cannot be saved (lists)
 class Vjp;
 struct OpDef;
 
