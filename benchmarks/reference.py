@@ -125,6 +125,33 @@ def embedding_bag_grad(numbers: Array, w: Array, g: Array, mode: str) -> Array:
     return embedding_grad(numbers.reshape(-1), spread, len(w))
 
 
+def _normal(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    scale = 1 / np.sqrt(x.var(axis=axes, keepdims=True) + 1e-5)
+    return (x - x.mean(axis=axes, keepdims=True)) * scale, scale
+
+
+def group_normal(x: Array, groups: int) -> Array:
+    """Numbers of mean 0 and variance 1 in each group of channels."""
+    parts = x.reshape(len(x), groups, -1)
+    return _normal(parts, (2,))[0].reshape(x.shape)
+
+
+def norm_grads(x: Array, w: Array, g: Array, kind: str) -> tuple[Array, Array, Array]:
+    """Gradients of a batch, layer or group norm (of 8 groups) for x, weight and bias."""
+    layer = kind == "layer"
+    others = tuple(range(x.ndim - 1)) if layer else (0, *range(2, x.ndim))
+    if kind == "group":
+        x_parts, axes = x.reshape(len(x), 8, -1), (2,)
+    else:
+        x_parts, axes = x, ((x.ndim - 1,) if layer else others)
+    normal, scale = _normal(x_parts, axes)
+    full = normal.reshape(x.shape)
+    slope = (g * (w if layer else w.reshape(-1, *[1] * (x.ndim - 2)))).reshape(x_parts.shape)
+    along = normal * (slope * normal).mean(axis=axes, keepdims=True)
+    x_grad = scale * (slope - slope.mean(axis=axes, keepdims=True) - along)
+    return x_grad.reshape(x.shape), (g * full).sum(axis=others), g.sum(axis=others)
+
+
 def mse(x: Array, target: Array) -> Array:
     """Mean squared error."""
     return ((x - target) ** 2).mean()
