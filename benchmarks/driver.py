@@ -25,7 +25,7 @@ from benchmarks.library import thread_environment
 from benchmarks.problem import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTLE_SECONDS = 0.005  # lets the last library's idle threads stop spinning
+SETTLE_SECONDS = 1.0  # the longest to wait for a library's idle threads to stop spinning
 TIMEOUT_SECONDS = 120.0
 
 
@@ -81,6 +81,8 @@ class Peer(Protocol):
     """What the driver needs of a worker: tests put one in the same process."""
 
     def ask(self, **request: Any) -> dict[str, Any]: ...
+
+    def settle(self) -> None: ...
 
 
 class WorkerDied(Exception):
@@ -140,6 +142,21 @@ class WorkerProcess:
         reply: dict[str, Any] = json.loads(line)
         return reply
 
+    def settle(self) -> None:
+        """Wait until all threads of the worker sleep: OpenBLAS's spin for some 0.1 s after work.
+
+        A thread that spins takes a processor from the library that is measured next.
+        """
+        if self._process is None or sys.platform != "linux":
+            return
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            states = [_state(task) for task in tasks.glob("*/stat")]
+            if "R" not in states:
+                return
+            time.sleep(0.002)
+
     def stop(self) -> None:
         """End the process."""
         process, self._process = self._process, None
@@ -153,6 +170,14 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _state(stat: Path) -> str:
+    """A thread's state letter, R when it runs or waits for a processor; "" once it has ended."""
+    try:
+        return stat.read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return ""
 
 
 def prepare(problem: Problem, peer: Peer, expected: list[np.ndarray] | None) -> Result:
@@ -186,7 +211,8 @@ def run_problem(
         for name in order:
             result = results[name]
             if result.error is None:
-                time.sleep(SETTLE_SECONDS)
+                for peer in peers.values():
+                    peer.settle()
                 reply = peers[name].ask(do="sample", number=result.number, count=settings.count)
                 result.values += reply.get("values", [])
                 result.error = reply.get("error")

@@ -220,6 +220,9 @@ class InProcess:
         reply: dict[str, Any] = json.loads(json.dumps(self._worker.answer(request)))
         return reply
 
+    def settle(self) -> None:
+        """Nothing runs between two requests."""
+
 
 @pytest.mark.parametrize(
     ("answer", "message"),

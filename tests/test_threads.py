@@ -251,6 +251,44 @@ def test_the_affinity_mask_counts() -> None:
     assert _default_threads({min(processors)}, OMP_NUM_THREADS="0") == 1
 
 
+_SHARED_PROCESSOR = """
+import os, time
+import chainrule as cr
+
+a, b = sorted(os.sched_getaffinity(0))[:2]
+cr.set_num_threads(2)
+before = set(os.listdir("/proc/self/task"))
+x = cr.randn(400, 400)
+x @ x
+(helper,) = map(int, set(os.listdir("/proc/self/task")) - before)
+processor = lambda: int(open(f"/proc/self/task/{helper}/stat").read().rsplit(")", 1)[1].split()[36])
+
+os.sched_setaffinity(0, {a})
+os.sched_setaffinity(helper, {a})  # it starves behind the caller
+for _ in range(50):
+    x @ x
+assert processor() == a
+os.sched_setaffinity(helper, {a, b})
+deadline = time.monotonic() + 20
+while processor() == a and time.monotonic() < deadline:
+    x @ x
+print(processor() == b, os.sched_getaffinity(helper) == {a, b})
+"""
+
+
+@linux
+def test_a_helper_leaves_the_processor_of_the_caller() -> None:
+    """And keeps its affinity mask."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two processors")
+    if cr.config.threading_backend() != "pool":
+        pytest.skip("OpenMP places its own threads")
+    done = subprocess.run(
+        [sys.executable, "-c", _SHARED_PROCESSOR], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "True"]
+
+
 # ---------------------------------------------------------------- below Python
 
 

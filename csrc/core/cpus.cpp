@@ -7,6 +7,7 @@
 #include <thread>
 
 #ifdef __linux__
+#include <pthread.h>
 #include <sched.h>
 #endif
 
@@ -25,17 +26,27 @@ int threads_from(const char* variable) {
   return static_cast<int>(std::min<long>(n, kMaxThreads));
 }
 
-int affinity_processors() {
 #ifdef __linux__
+// Calls use(mask, size in bytes, processors in it) with a thread's affinity mask.
+template <class Use>
+void with_affinity(pthread_t thread, Use use) {
   // The mask must be as wide as the kernel's, which may know more processors than cpu_set_t.
-  for (int bits = CPU_SETSIZE; bits <= 1 << 16; bits *= 4) {
-    cpu_set_t* set = CPU_ALLOC(bits);
+  for (int bits = CPU_SETSIZE, count = 0; bits <= 1 << 16 && count == 0; bits *= 4) {
+    cpu_set_t* mask = CPU_ALLOC(bits);
     const size_t size = CPU_ALLOC_SIZE(bits);
-    const int count = sched_getaffinity(0, size, set) == 0 ? CPU_COUNT_S(size, set) : 0;
-    CPU_FREE(set);
-    if (count > 0) return count;
+    if (pthread_getaffinity_np(thread, size, mask) == 0) count = CPU_COUNT_S(size, mask);
+    if (count > 0) use(mask, size, count);
+    CPU_FREE(mask);
   }
+}
 #endif
+
+int affinity_processors() {
+  int processors = 0;
+#ifdef __linux__
+  with_affinity(pthread_self(), [&](cpu_set_t*, size_t, int count) { processors = count; });
+#endif
+  if (processors > 0) return processors;
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
@@ -98,6 +109,19 @@ int default_num_threads() {
   const int processors = affinity_processors();
   const int quota = cgroup_processors("/proc/self/cgroup", "/sys/fs/cgroup");
   return std::clamp(quota > 0 ? std::min(processors, quota) : processors, 1, kMaxThreads);
+}
+
+void move_off_this_processor([[maybe_unused]] std::thread::native_handle_type thread) {
+#ifdef __linux__
+  with_affinity(thread, [&](cpu_set_t* mask, size_t size, int count) {
+    const int here = sched_getcpu();
+    if (here < 0 || count < 2 || !CPU_ISSET_S(here, size, mask)) return;
+    CPU_CLR_S(here, size, mask);
+    if (pthread_setaffinity_np(thread, size, mask) != 0) return;
+    CPU_SET_S(here, size, mask);  // free to come back
+    pthread_setaffinity_np(thread, size, mask);
+  });
+#endif
 }
 
 }  // namespace cr

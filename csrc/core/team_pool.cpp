@@ -4,6 +4,9 @@
 // The caller publishes a job and starts on it at once; helpers that wake in time take a place in
 // it. When the caller finds no more work it closes the job and waits only for those that joined, so
 // a helper that is asleep or descheduled never delays it.
+//
+// A helper that misses long jobs is moved off the caller's processor: Linux (6.12 and later) lets a
+// thread that has yielded starve there behind the caller, with the other processors idle.
 #ifndef CR_THREADS_OPENMP
 
 #include <pthread.h>
@@ -13,10 +16,12 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <system_error>
 #include <thread>
 
+#include "core/cpus.h"
 #include "core/team.h"
 
 #if defined(__SSE2__)
@@ -33,6 +38,9 @@ constexpr int kEagerSpins = 100;
 // A thread wakes this many others at most; they wake more. So nobody makes a system call for each
 // of many helpers.
 constexpr int kFanOut = 4;
+// Helpers are moved when they have missed jobs for so long; longer each time that it did not help.
+constexpr auto kLeastPatience = std::chrono::microseconds(100);
+constexpr auto kMostPatience = std::chrono::milliseconds(10);
 
 void relax() {
 #if defined(__SSE2__)
@@ -45,8 +53,9 @@ void relax() {
 class Pool {
  public:
   void run(int threads, int64_t items, void* context, void (*work)(void*, int)) {
+    const auto start = Clock::now();
     const int wanted = static_cast<int>(std::min<int64_t>(threads, items)) - 1;
-    while (size_ < wanted && start_helper()) {
+    while (size() < wanted && start_helper()) {
     }
     context_ = context;
     work_ = work;
@@ -54,16 +63,43 @@ class Pool {
     places_.store(wanted, std::memory_order_release);
     job_.fetch_add(1);  // sequentially consistent with `asleep_`: one side sees the other
     const int asleep = asleep_.load();
-    wake(std::min(asleep, wanted - (size_ - asleep)));  // those that are awake need no call
+    wake(std::min(asleep, wanted - (size() - asleep)));  // those that are awake need no call
     work(context, 0);
     const int joined = wanted - std::max(0, places_.exchange(kClosed, std::memory_order_relaxed));
     for (int spins = 0; finished_.load(std::memory_order_acquire) != joined; ++spins) {
       spins < kEagerSpins ? relax() : std::this_thread::yield();
     }
+    if (joined < wanted) {
+      missed(Clock::now() - start);
+    } else {
+      patience_ = kLeastPatience;
+      missing_ = {};
+    }
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
   static constexpr int kClosed = -(1 << 30);
+
+  struct Helper {
+    std::thread::native_handle_type thread;
+    std::atomic<unsigned> last_job{0};  // the last one joined
+  };
+
+  int size() const { return static_cast<int>(helpers_.size()); }
+
+  void missed(Clock::duration time) {
+    missing_ += time;
+    if (missing_ < patience_) return;
+    const unsigned job = job_.load(std::memory_order_relaxed);
+    for (Helper& helper : helpers_) {
+      if (helper.last_job.load(std::memory_order_relaxed) != job) {
+        move_off_this_processor(helper.thread);
+      }
+    }
+    missing_ = {};
+    patience_ = std::min<Clock::duration>(2 * patience_, kMostPatience);
+  }
 
   bool start_helper() {
     // Signals are for the threads of the program, not for ours.
@@ -72,20 +108,24 @@ class Pool {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     bool started = true;
     try {
-      std::thread([this] { serve(); }).detach();
-      ++size_;
+      Helper& helper = helpers_.emplace_back();
+      std::thread thread([this, &helper] { serve(helper); });
+      helper.thread = thread.native_handle();
+      thread.detach();
     } catch (const std::system_error&) {
+      helpers_.pop_back();
       started = false;  // out of threads: the caller does the work
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return started;
   }
 
-  void serve() {
+  void serve(Helper& self) {
     for (unsigned seen = 0;;) {
       seen = next_job(seen);
       const int place = places_.fetch_sub(1, std::memory_order_acquire);
       if (place <= 0) continue;  // late, or the job is full
+      self.last_job.store(seen, std::memory_order_relaxed);
       wake(std::min(asleep_.load(std::memory_order_relaxed), place - 1));
       work_(context_, place);
       finished_.fetch_add(1, std::memory_order_release);
@@ -93,7 +133,6 @@ class Pool {
   }
 
   unsigned next_job(unsigned seen) {
-    using Clock = std::chrono::steady_clock;
     for (int spins = 0; spins < kEagerSpins; ++spins, relax()) {
       const unsigned job = job_.load(std::memory_order_acquire);
       if (job != seen) return job;
@@ -122,7 +161,8 @@ class Pool {
   alignas(64) std::atomic<unsigned> job_{0};
   void* context_ = nullptr;
   void (*work_)(void*, int) = nullptr;
-  int size_ = 0;
+  std::deque<Helper> helpers_;
+  Clock::duration missing_{}, patience_ = kLeastPatience;
   // Written by everyone.
   alignas(64) std::atomic<int> places_{kClosed};  // free places; the one taken is the worker's id
   std::atomic<int> finished_{0};
