@@ -1,5 +1,7 @@
 """Save and load tensors, alone or inside plain Python containers, as safetensors files.
 
+Checkpoints of torch are read, too (_torch.py).
+
 A flat dict of tensors is stored as exactly that and any safetensors reader can open it. Anything
 deeper (a checkpoint with optimizer state) stores its tensors under dotted names and its structure
 as JSON in the metadata. No pickle: loading a file never runs code.
@@ -7,16 +9,19 @@ as JSON in the metadata. No pickle: loading a file never runs code.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
-import numpy as np
-
-from .._core import Tensor, bfloat16, uint16
-from .._functions import as_tensor
-from ._safetensors import BFLOAT16, Array, Path, read_arrays, write_arrays
+from .._core import Tensor
+from .._functions import _check_device
+from ._atomic import atomic_write
+from ._conversion import Array, to_array, to_tensor
+from ._safetensors import read_arrays, write_arrays
+from ._source import Path, Source, open_source
+from ._torch import is_torch, read_torch
 
 _TREE = "chainrule.tree"  # the metadata entry with the structure
 
@@ -51,7 +56,7 @@ def save_file(
                 f"save_file: {name!r} holds a {type(tensor).__name__}; expected tensors by name; "
                 "save() also takes nested containers"
             )
-        arrays[name] = _to_array(tensor)
+        arrays[name] = to_array(tensor)
     for key, value in (metadata or {}).items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(f"save_file: metadata {key!r} is {value!r:.80}; expected strings")
@@ -79,8 +84,11 @@ def load_file(path: Path) -> dict[str, Tensor]:
         >>> cr.load_file("/tmp/bias.safetensors")
         {'bias': tensor([0., 0., 0.])}
     """
-    arrays, _ = _read("load_file", path)
-    return {name: _to_tensor(array) for name, array in arrays.items()}
+    with _opened("load_file", path) as source:
+        if is_torch(source.memory[:8]):
+            raise ValueError("not a safetensors file; chainrule.load reads torch's checkpoints")
+        arrays, _ = read_arrays(source.memory)
+    return {name: to_tensor(array) for name, array in arrays.items()}
 
 
 def load_metadata(path: Path) -> dict[str, str]:
@@ -91,10 +99,11 @@ def load_metadata(path: Path) -> dict[str, str]:
         >>> cr.io.load_metadata("/tmp/noted.safetensors")
         {'epoch': '7'}
     """
-    return _read("load_metadata", path)[1]
+    with _opened("load_metadata", path) as source:
+        return read_arrays(source.memory)[1]
 
 
-def save(obj: object, path: Path) -> None:
+def save(obj: object, path: Path | BinaryIO) -> None:
     """Write a tensor, a state dict or a nested checkpoint to a file.
 
     Dicts, lists and tuples may nest and may hold tensors, str, int, float, bool and None. Every
@@ -102,7 +111,8 @@ def save(obj: object, path: Path) -> None:
 
     Args:
         obj: what to store; subclasses of dict come back as plain dicts, parameters as tensors.
-        path: the file to write or replace (in one step, as `save_file` does).
+        path: the file to write or replace (in one step, as `save_file` does), or a binary file
+            object.
 
     Raises:
         TypeError: something inside `obj` cannot be stored; the message says where it is.
@@ -119,7 +129,7 @@ def save(obj: object, path: Path) -> None:
         and obj
         and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in obj.items())
     ):
-        _write("save", {key: _to_array(value) for key, value in obj.items()}, path, None)
+        _write("save", {key: to_array(value) for key, value in obj.items()}, path, None)
         return
     arrays: dict[str, Array] = {}
     try:
@@ -129,17 +139,26 @@ def save(obj: object, path: Path) -> None:
     _write("save", arrays, path, {_TREE: tree})
 
 
-def load(path: Path) -> Any:
-    """Read what `save` wrote, or the tensors of any other safetensors file.
+def load(path: Path | BinaryIO, map_location: Any = None, *, weights_only: bool = True) -> Any:
+    """Read what `save` wrote, the tensors of any other safetensors file, or a checkpoint of torch.
+
+    Of the files of ``torch.save`` both formats are read, without torch: tensors of every dtype that
+    chainrule has, with their strides, shared memory and parameters, inside dicts, lists, tuples,
+    sets, strings and numbers. Nothing in a file is run; a file that wants more is refused.
 
     Args:
-        path: the file.
+        path: the file, or a binary file object that is read to its end.
+        map_location: for scripts written for torch: "cpu", None, or a callable or dict, which have
+            no effect.
+        weights_only: likewise; there is no other way of loading.
 
     Returns:
-        The saved object; for a file of another origin, a dict of tensors by name.
+        The saved object; for a safetensors file of another origin, a dict of tensors by name. Sizes
+        of torch come back as tuples, devices as strings.
 
     Raises:
-        ValueError: the file is damaged or untruthful.
+        ValueError: the file is damaged or untruthful, or holds objects that are not plain data.
+        RuntimeError: map_location is another device.
         OSError: the file cannot be read.
 
     Example:
@@ -147,45 +166,43 @@ def load(path: Path) -> Any:
         >>> cr.load("/tmp/pair.safetensors")
         (tensor([0.]), 'a name')
     """
-    arrays, metadata = _read("load", path)
-    tensors = {name: _to_tensor(array) for name, array in arrays.items()}
-    if _TREE not in metadata:
-        return tensors
+    if not callable(map_location) and not isinstance(map_location, dict):
+        _check_device(map_location)
+    with _opened("load", path) as source:
+        if is_torch(source.memory[:8]):
+            return read_torch(source)
+        arrays, metadata = read_arrays(source.memory)
+        tensors = {name: to_tensor(array) for name, array in arrays.items()}
+        if _TREE not in metadata:
+            return tensors
+        try:
+            return _unpack(json.loads(metadata[_TREE]), tensors)
+        except RecursionError:
+            fault = "it nests too deeply"
+        except ValueError as error:
+            fault = str(error)
+        raise ValueError(f"{_TREE} is not valid: {fault}")
+
+
+def _write(op: str, arrays: Mapping[str, Array], path: Path | BinaryIO, metadata: Any) -> None:
     try:
-        return _unpack(json.loads(metadata[_TREE]), tensors)
-    except RecursionError:
-        fault = "it nests too deeply"
-    except ValueError as error:
-        fault = str(error)
-    raise ValueError(f"load: {os.fspath(path)!r}: {_TREE} is not valid: {fault}")
-
-
-def _to_array(tensor: Tensor) -> Array:
-    tensor = tensor.detach()
-    if tensor.dtype is bfloat16:
-        tensor = tensor.contiguous().view(uint16)
-        return np.asarray(tensor).view(BFLOAT16)
-    return np.asarray(tensor)
-
-
-def _to_tensor(array: Array) -> Tensor:
-    if array.dtype == BFLOAT16:
-        return as_tensor(array["bfloat16"]).view(bfloat16)
-    return as_tensor(array)
-
-
-def _write(op: str, arrays: Mapping[str, Array], path: Path, metadata: Any) -> None:
-    try:
-        write_arrays(arrays, path, metadata)
+        if isinstance(path, (str, os.PathLike)):
+            with atomic_write(path) as file:
+                write_arrays(arrays, file, metadata)
+        else:
+            write_arrays(arrays, path, metadata)
     except ValueError as error:
         raise ValueError(f"{op}: {error}") from None
 
 
-def _read(op: str, path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    try:
-        return read_arrays(path)
-    except ValueError as error:
-        raise ValueError(f"{op}: {error}") from None
+@contextlib.contextmanager
+def _opened(op: str, path: Path | BinaryIO) -> Iterator[Source]:
+    """Open a file; what is wrong with its contents is said with the name of both."""
+    with open_source(path) as source:
+        try:
+            yield source
+        except ValueError as error:
+            raise ValueError(f"{op}: {source.name}: {error}") from None
 
 
 def _pack(obj: object, where: tuple[str, ...], arrays: dict[str, Array]) -> Any:
@@ -196,7 +213,7 @@ def _pack(obj: object, where: tuple[str, ...], arrays: dict[str, Array]) -> Any:
         name = ".".join(where) or "tensor"
         while name in arrays:  # {"a.b": x, "a": {"b": y}} gives the same path twice
             name += "'"
-        arrays[name] = _to_array(obj)
+        arrays[name] = to_array(obj)
         return {"tensor": name}
     if isinstance(obj, dict) and all(type(key) in (str, int) for key in obj):
         pairs = obj.items()

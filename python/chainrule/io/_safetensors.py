@@ -13,20 +13,12 @@ from __future__ import annotations
 import json
 import math
 import mmap
-import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ._atomic import atomic_write
-
-Array = npt.NDArray[Any]
-Path = str | os.PathLike[str]
-
-# NumPy has no bfloat16: here its bits stand in a structure of one field, which says so.
-BFLOAT16 = np.dtype([("bfloat16", "<u2")], align=True)
+from ._conversion import BFLOAT16, Array
 
 # What the file calls a dtype, and how NumPy reads it.
 _STORED = {
@@ -49,7 +41,7 @@ _NAMES = {dtype: name for name, dtype in _STORED.items()}
 _METADATA = "__metadata__"
 _FIELDS = {"dtype", "shape", "data_offsets"}
 _ALIGNMENT = 64  # of the first tensor's bytes: a cache line, so that a map can be used in place
-_MAX_HEADER = 100_000_000  # the limit of the reference implementation
+MAX_HEADER = 100_000_000  # the limit of the reference implementation
 _MAX_RANK = 16  # kMaxRank in csrc/core/shape.h
 _MAX_BYTES = 2**63 - 1
 
@@ -63,9 +55,9 @@ class _Entry(NamedTuple):
 
 
 def write_arrays(
-    arrays: Mapping[str, Array], path: Path, metadata: Mapping[str, str] | None = None
+    arrays: Mapping[str, Array], file: BinaryIO, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write named arrays as a safetensors file, replacing `path` in one step."""
+    """Write named arrays to a file, as safetensors."""
     header: dict[str, Any] = {_METADATA: dict(metadata)} if metadata else {}
     # Wide dtypes first, so that every tensor is aligned to its own item size.
     ordered = sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0]))
@@ -79,40 +71,33 @@ def write_arrays(
         begin = end
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
     text += b" " * (-(8 + len(text)) % _ALIGNMENT)
-    if len(text) > _MAX_HEADER:
-        raise ValueError(f"the header takes {len(text)} bytes; expected at most {_MAX_HEADER}")
-    with atomic_write(path) as file:
-        file.write(len(text).to_bytes(8, "little"))
-        file.write(text)
-        for _, array in ordered:
-            little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
-            file.write(little.reshape(-1).view(np.uint8).data)
+    if len(text) > MAX_HEADER:
+        raise ValueError(f"the header takes {len(text)} bytes; expected at most {MAX_HEADER}")
+    file.write(len(text).to_bytes(8, "little"))
+    file.write(text)
+    for _, array in ordered:
+        little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+        file.write(little.reshape(-1).view(np.uint8).data)
 
 
-def read_arrays(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """Read a safetensors file.
+def read_arrays(memory: mmap.mmap | bytearray) -> tuple[dict[str, Array], dict[str, str]]:
+    """Read the bytes of a safetensors file.
 
-    Returns the arrays by name and the metadata. The arrays are views of a private map of the file:
-    nothing is read before it is used, and writing to one leaves the file as it is.
+    Returns the arrays by name, which are views of `memory`, and the metadata.
     """
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        try:
-            length = _header_length(file.read(8), size)
-            entries, metadata = _parse(file.read(length), size - 8 - length)
-            memory = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
-            return {e.name: _view(memory, 8 + length, e) for e in entries}, metadata
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)!r}: {error}") from None
+    size = len(memory)
+    length = _header_length(memory[:8], size)
+    entries, metadata = _parse(memory[8 : 8 + length], size - 8 - length)
+    return {e.name: _view(memory, 8 + length, e) for e in entries}, metadata
 
 
-def _header_length(prefix: bytes, size: int) -> int:
+def _header_length(prefix: bytes | bytearray, size: int) -> int:
     if len(prefix) < 8:
         raise ValueError(f"truncated: {size} bytes; expected at least the 8 of the header length")
     length = int.from_bytes(prefix, "little")
-    if length > _MAX_HEADER:
+    if length > MAX_HEADER:
         raise ValueError(
-            f"the header length is {length}; expected at most {_MAX_HEADER}; "
+            f"the header length is {length}; expected at most {MAX_HEADER}; "
             "is this a safetensors file?"
         )
     if length > size - 8:
@@ -122,7 +107,7 @@ def _header_length(prefix: bytes, size: int) -> int:
     return length
 
 
-def _parse(raw: bytes, data_size: int) -> tuple[list[_Entry], dict[str, str]]:
+def _parse(raw: bytes | bytearray, data_size: int) -> tuple[list[_Entry], dict[str, str]]:
     """Turn the header into entries in file order, after checking all that it claims."""
     header = _parse_json(raw)
     metadata = header.pop(_METADATA, {})
@@ -144,7 +129,7 @@ def _parse(raw: bytes, data_size: int) -> tuple[list[_Entry], dict[str, str]]:
     return entries, metadata
 
 
-def _parse_json(raw: bytes) -> dict[str, Any]:
+def _parse_json(raw: bytes | bytearray) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) < len(pairs):
@@ -203,7 +188,7 @@ def _are_sizes(values: object) -> bool:
     return isinstance(values, list) and all(type(v) is int and 0 <= v <= _MAX_BYTES for v in values)
 
 
-def _view(memory: mmap.mmap, start: int, entry: _Entry) -> Array:
+def _view(memory: mmap.mmap | bytearray, start: int, entry: _Entry) -> Array:
     """See one tensor's bytes as an array; copies only what is unaligned."""
     stored = _STORED[entry.dtype]
     native = stored.newbyteorder("=")
