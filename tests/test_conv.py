@@ -21,7 +21,7 @@ from chainrule.nn import functional as F
 DIRECTIONS = ("forward", "input_grad", "weight_grad")
 ALGORITHMS = [
     *((d, name) for d in DIRECTIONS[:2] for name in ("direct", "pointwise", "implicit_gemm")),
-    ("weight_grad", "dot"),
+    *(("weight_grad", name) for name in ("outer_products", "dot_products")),
     *((d, "reference") for d in DIRECTIONS),
 ]
 
@@ -140,22 +140,22 @@ def test_every_algorithm(direction: str, name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "forward", "input_grad"),
+    ("key", "names"),
     [
-        ("digits", "implicit_gemm", "direct"),
-        ("many channels", "implicit_gemm", "implicit_gemm"),
-        ("pointwise", "pointwise", "pointwise"),
-        ("pointwise, stride", "implicit_gemm", "implicit_gemm"),
-        ("groups", "implicit_gemm", "implicit_gemm"),
-        ("depthwise", "direct", "direct"),
-        ("volume", "implicit_gemm", "implicit_gemm"),
-        ("volume, depthwise", "direct", "direct"),
-        ("volume, pointwise", "pointwise", "pointwise"),
+        ("digits", ("implicit_gemm", "direct", "outer_products")),
+        ("many channels", ("implicit_gemm", "implicit_gemm", "outer_products")),
+        ("pointwise", ("pointwise", "pointwise", "dot_products")),
+        ("pointwise, stride", ("implicit_gemm", "implicit_gemm", "dot_products")),
+        ("groups", ("implicit_gemm", "implicit_gemm", "dot_products")),
+        ("depthwise", ("direct", "direct", "dot_products")),
+        ("volume", ("implicit_gemm", "implicit_gemm", "dot_products")),
+        ("volume, depthwise", ("direct", "direct", "dot_products")),
+        ("volume, pointwise", ("pointwise", "pointwise", "dot_products")),
     ],
 )
-def test_choice(key: str, forward: str, input_grad: str) -> None:
+def test_choice(key: str, names: tuple[str, str, str]) -> None:
     arrays = draw(key)
-    for direction, name in zip(DIRECTIONS, (forward, input_grad, "dot"), strict=True):
+    for direction, name in zip(DIRECTIONS, names, strict=True):
         run(direction, key, *arrays)
         assert _core._last_conv_algorithm(direction) == name
 

@@ -169,6 +169,19 @@ void gather_panel(T* panel, const T* source, const T* end, const ConvTap* taps, 
   }
 }
 
+// out[x * step] = in[x] for x < n. Whole vectors are read, so `in` needs slack behind it.
+template <class T>
+CR_INLINE void write_row(T* out, int64_t step, const T* in, int64_t n) {
+  if (step == 1) {
+    for (int64_t x = 0; x < n; x += kLanes<T>) {
+      const Vec<T> v = load(in + x);
+      n - x >= kLanes<T> ? store(out + x, v) : store_partial(out + x, v, static_cast<int>(n - x));
+    }
+  } else {
+    for (int64_t x = 0; x < n; ++x) out[x * step] = in[x];
+  }
+}
+
 // From result[row][pixel] to the interleaved pixels of a phase (or of several images).
 template <class T>
 void scatter_result(const Correlation& p, const Unit& unit, const ConvPhase& phase, int64_t rows,
@@ -179,8 +192,7 @@ void scatter_result(const Correlation& p, const Unit& unit, const ConvPhase& pha
       T* to = out + out_offset(p, unit.image + i, unit.group * p.rows + m) +
               (phase.start_h + unit.row * p.out_step_h) * p.out_width + phase.start_w;
       for (int64_t y = 0; y < rows; ++y, in += phase.width) {
-        T* line = to + y * p.out_step_h * p.out_width;
-        for (int64_t x = 0; x < phase.width; ++x) line[x * p.out_step_w] = in[x];
+        write_row(to + y * p.out_step_h * p.out_width, p.out_step_w, in, phase.width);
       }
     }
   }
@@ -322,8 +334,7 @@ void direct(const Correlation& p, int64_t u, const T* source, const T* end, cons
         for (int64_t y = 0; y < rows; ++y) {
           T* line =
               to + (phase.start_h + (unit.row + y) * p.out_step_h) * p.out_width + phase.start_w;
-          const T* in = plane + y * p.pitch;
-          for (int64_t x = 0; x < phase.width; ++x) line[x * p.out_step_w] = in[x];
+          write_row(line, p.out_step_w, plane + y * p.pitch, phase.width);
         }
       }
     }

@@ -87,8 +87,9 @@ struct WeightGradient {
   int64_t channel_block, blocks;   // channels a unit handles
   int64_t tile_images, tile_rows;  // pixels a unit handles at a time
   int64_t image_blocks, bands;
-  int64_t tile_pixels;  // of a whole tile, rounded up to whole vectors
-  int64_t splits;       // the tiles are dealt to so many partial sums
+  int64_t tile_pixels;    // of a whole tile, rounded up to whole vectors
+  const int64_t* pixels;  // outer_products: where a tile's output pixels are in the buffer
+  int64_t splits;         // the tiles are dealt to so many partial sums
 };
 
 template <class T>
@@ -115,12 +116,18 @@ struct ConvWeightKernels {
   // Workspace in elements:
   //   pixels  (channel_block * kernel_area + group rows) * tile_pixels + kSplitSlack
   //   buffer  tile_images * channel_block * channel_size + kSplitSlack
-  void (*weight_grad)(const WeightGradient&, int64_t unit, const T* input, const T* end,
-                      const T* grad, const T* grad_end, T* partial, T* workspace);
+  void (*dot_products)(const WeightGradient&, int64_t unit, const T* input, const T* end,
+                       const T* grad, const T* grad_end, T* partial, T* workspace);
+  // The same unit as a sum of outer products. Workspace in elements:
+  //   panel   tile_pixels * panel_columns
+  //   sums    channel_block * kernel_area * group rows, these rounded up to whole vectors
+  //   buffer  as above
+  void (*outer_products)(const WeightGradient&, int64_t unit, const T* input, const T* end,
+                         const T* grad, const T* grad_end, T* partial, T* workspace);
   // out[i] = the sum over splits, in order, for i in [begin, end).
   void (*combine)(const T* partial, int64_t splits, int64_t size, int64_t begin, int64_t end,
                   T* out);
-  int lanes;
+  int lanes, panel_columns;
 };
 
 struct ConvTable {

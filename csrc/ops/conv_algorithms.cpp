@@ -316,12 +316,19 @@ void run_direct(const ConvShape& s, int64_t pass, const ConvArrays& arrays) {
 // ---------------------------------------------------------------- weight gradient
 
 constexpr int64_t kTileVectors = 48;        // pixels of a tile: one sum over lanes per so many
-constexpr int64_t kTileBytes = 384 * 1024;  // gathered inputs of a tile, in L2
+constexpr int64_t kPanelPixels = 256;       // outer products: a panel of gradients takes 32 KiB
+constexpr int64_t kTileBytes = 384 * 1024;  // gathered inputs of a tile (or sums), in L2
 constexpr int64_t kMaxSplits = 16;
 constexpr int64_t kMaxPartials = 1 << 21;  // elements of all partial sums
 constexpr double kUnitWork = 1e6;          // multiply-adds worth a unit of their own
 
 template <class T>
+int64_t padded_rows(const ConvShape& s) {
+  const int64_t lanes = weight_kernels<T>().lanes;
+  return ceil_div(s.group_rows(), lanes) * lanes;
+}
+
+template <class T, bool Outer>
 WeightGradient plan_weight_grad(const ConvShape& s) {
   const int64_t lanes = weight_kernels<T>().lanes;
   WeightGradient p{};
@@ -331,7 +338,8 @@ WeightGradient plan_weight_grad(const ConvShape& s) {
   p.depth = forward_depth(s);
   p.h = split_axis(s.height, s.kernel_h, s.stride_h, s.pad_top, s.dilation_h);
   p.w = split_axis(s.width, s.kernel_w, s.stride_w, s.pad_left, s.dilation_w);
-  const int64_t pixels = s.out_height * s.out_width, wanted = kTileVectors * lanes;
+  const int64_t pixels = s.out_height * s.out_width;
+  const int64_t wanted = Outer ? kPanelPixels : kTileVectors * lanes;
   p.tile_images = 1;
   p.tile_rows = s.out_height;
   if (pixels > wanted) {
@@ -347,9 +355,13 @@ WeightGradient plan_weight_grad(const ConvShape& s) {
   p.pitch = s.out_width + p.w.halo;
   p.channel_size = p.h.slots * p.w.slots * (p.tile_rows + p.h.halo) * p.pitch;
 
-  const int64_t taps = kTileBytes / static_cast<int64_t>(sizeof(T)) / p.tile_pixels;
-  const int64_t most = std::min(std::max<int64_t>(taps / s.kernel_area(), 1), p.channels);
-  p.channel_block = ceil_div(p.channels, ceil_div(p.channels, most));
+  // Of a channel: its taps' pixels, or its taps' sums, or its pixels in the buffer.
+  const int64_t channel_elements =
+      Outer ? std::max(s.kernel_area() * padded_rows<T>(s), p.tile_images * p.channel_size)
+            : s.kernel_area() * p.tile_pixels;
+  const int64_t most = kTileBytes / static_cast<int64_t>(sizeof(T)) / channel_elements;
+  p.channel_block = std::min(std::max<int64_t>(most, 1), p.channels);
+  p.channel_block = ceil_div(p.channels, ceil_div(p.channels, p.channel_block));
   p.blocks = ceil_div(p.channels, p.channel_block);
 
   const int64_t weights = s.out_channels * p.channels * s.kernel_area();
@@ -361,34 +373,37 @@ WeightGradient plan_weight_grad(const ConvShape& s) {
   return p;
 }
 
-template <class T>
-struct DotWork {
+template <class T, bool Outer>
+struct WeightWork {
   WeightGradient p;
   int64_t weights;
   ConvTap* taps;
+  int64_t* pixels;
   T* partial;
   int64_t per_worker;
   T* workers;
   size_t bytes;
 
-  DotWork(const ConvShape& s, char* base) : p(plan_weight_grad<T>(s)) {
+  WeightWork(const ConvShape& s, char* base) : p(plan_weight_grad<T, Outer>(s)) {
     Carver carver(base);
     weights = s.out_channels * s.group_channels() * s.kernel_size();
     const int64_t block_taps = p.channel_block * s.kernel_area();
     taps = carver.take<ConvTap>(block_taps);
+    pixels = carver.take<int64_t>(Outer ? p.tile_images * p.tile_rows * s.out_width : 0);
     partial = carver.take<T>(p.splits > 1 ? p.splits * weights : 0);
-    per_worker = ceil_div((block_taps + s.group_rows()) * p.tile_pixels +
-                              p.tile_images * p.channel_block * p.channel_size + 2 * kSplitSlack,
-                          16) *
-                 16;
+    const int64_t operands =
+        Outer ? p.tile_pixels * weight_kernels<T>().panel_columns + block_taps * padded_rows<T>(s)
+              : (block_taps + s.group_rows()) * p.tile_pixels;
+    const int64_t buffer = p.tile_images * p.channel_block * p.channel_size;
+    per_worker = ceil_div(operands + buffer + 2 * kSplitSlack, 16) * 16;
     workers = carver.take<T>(max_workers() * per_worker);
     bytes = carver.used();
   }
 };
 
-template <class T>
-void run_dot(const ConvShape& s, const ConvArrays& arrays) {
-  DotWork<T> work(s, arrays.workspace);
+template <class T, bool Outer>
+void run_weight_grad(const ConvShape& s, const ConvArrays& arrays) {
+  WeightWork<T, Outer> work(s, arrays.workspace);
   WeightGradient& p = work.p;
   const int64_t slot_size = (p.tile_rows + p.h.halo) * p.pitch;
   ConvTap* tap = work.taps;
@@ -402,7 +417,18 @@ void run_dot(const ConvShape& s, const ConvArrays& arrays) {
     }
   }
   p.taps = work.taps;
+  if (Outer) {
+    int64_t* pixel = work.pixels;
+    for (int64_t i = 0; i < p.tile_images; ++i) {
+      for (int64_t y = 0; y < p.tile_rows; ++y) {
+        const int64_t line = i * p.channel_block * p.channel_size + y * p.pitch;
+        for (int64_t x = 0; x < s.out_width; ++x) *pixel++ = line + x;
+      }
+    }
+    p.pixels = work.pixels;
+  }
   const ConvWeightKernels<T>& k = weight_kernels<T>();
+  const auto compute = Outer ? k.outer_products : k.dot_products;
   const T* input = static_cast<const T*>(arrays.a);
   const T* grad = static_cast<const T*>(arrays.b);
   const T* input_end = input + s.input_size();
@@ -414,7 +440,7 @@ void run_dot(const ConvShape& s, const ConvArrays& arrays) {
   parallel(units, grain_for(per_unit), [&](int64_t begin, int64_t stop, int worker) {
     T* workspace = work.workers + worker * work.per_worker;
     for (int64_t u = begin; u < stop; ++u) {
-      k.weight_grad(p, u, input, input_end, grad, grad_end, partial, workspace);
+      compute(p, u, input, input_end, grad, grad_end, partial, workspace);
     }
   });
   if (p.splits > 1) {
@@ -525,6 +551,16 @@ constexpr int64_t kDirectRows = 2;
 bool few_output_rows(const ConvShape& s) { return s.group_rows() <= kDirectRows; }
 bool few_input_rows(const ConvShape& s) { return s.group_channels() <= kDirectRows; }
 
+// Lanes are output channels: enough of them, in vectors that are mostly whole, and enough taps to
+// pay for the transposition of their gradients. The many channels of a pointwise layer would ask
+// for it once per block of them.
+bool fills_lanes(const ConvShape& s) {
+  const int64_t rows = s.group_rows();
+  return rows > 16 && rows * 4 >= ceil_div(rows, 16) * 16 * 3 &&
+         s.group_channels() * s.kernel_size() >= 9 &&
+         (s.kernel_size() > 1 || s.group_channels() <= 256);
+}
+
 template <class Plan, class F>
 size_t most_of_passes(const ConvShape& s, F&& bytes) {
   size_t most = 0;
@@ -535,7 +571,7 @@ size_t most_of_passes(const ConvShape& s, F&& bytes) {
 template <class Plan, bool InPlace>
 ConvAlgorithm implicit_gemm(const char* name, bool (*accepts)(const ConvShape&)) {
   return {
-      name, accepts,
+      name, accepts, always,
       [](const ConvShape& s, DType dtype) {
         return dispatch_floating(dtype, [&](auto tag) {
           return most_of_passes<Plan>(s, [&](int64_t pass) {
@@ -554,7 +590,7 @@ ConvAlgorithm implicit_gemm(const char* name, bool (*accepts)(const ConvShape&))
 
 template <class Plan>
 ConvAlgorithm direct(bool (*accepts)(const ConvShape&)) {
-  return {"direct", accepts,
+  return {"direct", accepts, always,
           [](const ConvShape& s, DType dtype) {
             return dispatch_floating(dtype, [&](auto tag) {
               return most_of_passes<Plan>(s, [&](int64_t pass) {
@@ -571,23 +607,25 @@ ConvAlgorithm direct(bool (*accepts)(const ConvShape&)) {
           }};
 }
 
-ConvAlgorithm dot() {
-  return {"dot", always,
+template <bool Outer>
+ConvAlgorithm weight_grad(const char* name, bool (*suits)(const ConvShape&)) {
+  return {name, always, suits,
           [](const ConvShape& s, DType dtype) {
             return dispatch_floating(dtype, [&](auto tag) {
-              return DotWork<typename decltype(tag)::type>(s, nullptr).bytes;
+              return WeightWork<typename decltype(tag)::type, Outer>(s, nullptr).bytes;
             });
           },
           [](const ConvShape& s, DType dtype, const ConvArrays& arrays) {
-            dispatch_floating(dtype,
-                              [&](auto tag) { run_dot<typename decltype(tag)::type>(s, arrays); });
+            dispatch_floating(dtype, [&](auto tag) {
+              run_weight_grad<typename decltype(tag)::type, Outer>(s, arrays);
+            });
           }};
 }
 
 template <void (*Float)(const ConvShape&, const ConvArrays&),
           void (*Double)(const ConvShape&, const ConvArrays&)>
 ConvAlgorithm reference() {
-  return {"reference", always, no_workspace,
+  return {"reference", always, always, no_workspace,
           [](const ConvShape& s, DType dtype, const ConvArrays& arrays) {
             (dtype == DType::kFloat64 ? Double : Float)(s, arrays);
           }};
@@ -611,7 +649,10 @@ const AlgorithmList& algorithms(ConvDirection direction) {
         implicit_gemm<InputGradPlan, false>("implicit_gemm", always),
         reference<reference_input_grad<float>, reference_input_grad<double>>()},
        4},
-      {{dot(), reference<reference_weight_grad<float>, reference_weight_grad<double>>()}, 2},
+      {{weight_grad<true>("outer_products", fills_lanes),
+        weight_grad<false>("dot_products", always),
+        reference<reference_weight_grad<float>, reference_weight_grad<double>>()},
+       3},
   };
   return lists[static_cast<int>(direction)];
 }
@@ -647,7 +688,8 @@ const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvSh
                    "' does not support this problem");
   } else {
     for (int i = 0; chosen == nullptr; ++i) {
-      if (list.items[i].accepts(shape)) chosen = &list.items[i];
+      const ConvAlgorithm& item = list.items[i];
+      if (item.accepts(shape) && item.suits(shape)) chosen = &item;
     }
   }
   last[d] = chosen->name;

@@ -1,5 +1,5 @@
-// The ways to compute a convolution and its gradients: one ordered list per direction. Each may
-// decline; the first that accepts is taken; a naive reference is last. Tests force one by name.
+// The ways to compute a convolution and its gradients: one ordered list per direction. The first
+// that accepts a problem and suits it is taken; a naive reference is last. Tests force one by name.
 #pragma once
 
 #include "core/dtype.h"
@@ -23,12 +23,13 @@ struct ConvArrays {
 struct ConvAlgorithm {
   const char* name;
   bool (*accepts)(const ConvShape& shape);
+  bool (*suits)(const ConvShape& shape);  // whether it is the one to take where it accepts
   size_t (*workspace)(const ConvShape& shape, DType dtype);  // bytes, for max_workers() threads
   void (*run)(const ConvShape& shape, DType dtype, const ConvArrays& arrays);
 };
 
-// The algorithm for a problem: the forced one, or the first that accepts. Throws when the forced
-// one declines.
+// The algorithm for a problem: the forced one, or the first that accepts it and suits. Throws when
+// the forced one does not accept.
 const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvShape& shape);
 
 // For tests. `direction` is "forward", "input_grad" or "weight_grad". Forces an algorithm by name

@@ -45,6 +45,14 @@ struct ColumnsOfA {  // A(i, k) = p[i + k * col]
   T operator()(int i) const { return p[i]; }
   void next() { p += col; }
 };
+template <class T>
+struct GatheredColumnsOfA {  // A(i, k) = p[i][offset[k]]
+  static constexpr bool kByColumns = true;
+  const T* p[kTileRows];
+  const int64_t* offset;
+  T operator()(int i) const { return p[i][*offset]; }
+  void next() { ++offset; }
+};
 
 // Readers of B: vector j of the row at the current depth.
 template <class T>
@@ -53,6 +61,12 @@ struct RowsOfB {  // B(k, j) = p[k * row + j]
   int64_t row;
   Vec<T> operator()(int j) const { return load(p + j * kLanes<T>); }
   void next() { p += row; }
+};
+template <class T>
+struct PanelRowsOfB {  // B(k, j) = p[k * kTileCols + j]
+  const T* p;
+  Vec<T> operator()(int j) const { return load(p + j * kLanes<T>); }
+  void next() { p += kTileCols<T>; }
 };
 template <class T>
 struct GatheredRowsOfB {  // B(k, j) = p[offset[k] + j]

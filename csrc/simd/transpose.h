@@ -42,6 +42,43 @@ CR_INLINE void transpose(Vec<T> (&v)[kLanes<T>]) {
   }
 }
 
+// to[j][i] = from[i][j] for a (rows, cols) array. Whole: a row of `to` has room for whole vectors,
+// and zeros go behind its `rows` values.
+template <class T, bool Whole>
+void transpose_array(const T* from, int64_t from_row, int64_t rows, int64_t cols, T* to,
+                     int64_t to_row) {
+  constexpr int kL = kLanes<T>;
+  for (int64_t i = 0; i < rows; i += kL) {
+    const int n = rows - i < kL ? static_cast<int>(rows - i) : kL;
+    for (int64_t j = 0; j < cols; j += kL) {
+      const int m = cols - j < kL ? static_cast<int>(cols - j) : kL;
+      const T* in = from + i * from_row + j;
+      T* out = to + j * to_row + i;
+      Vec<T> v[kL];
+      if (n == kL && m == kL) {
+#pragma GCC unroll 16
+        for (int u = 0; u < kL; ++u) v[u] = load(in + u * from_row);
+      } else {
+#pragma GCC unroll 16
+        for (int u = 0; u < kL; ++u) {
+          v[u] = u < n ? load_partial(in + u * from_row, m) : Vec<T>{};
+        }
+      }
+      transpose<T>(v);
+      if (m == kL && (Whole || n == kL)) {
+#pragma GCC unroll 16
+        for (int u = 0; u < kL; ++u) store(out + u * to_row, v[u]);
+      } else {
+#pragma GCC unroll 16
+        for (int u = 0; u < kL; ++u) {
+          if (u >= m) break;
+          Whole ? store(out + u * to_row, v[u]) : store_partial(out + u * to_row, v[u], n);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace CR_ISA
 }  // namespace cr
