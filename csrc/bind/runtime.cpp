@@ -8,6 +8,7 @@
 #include "ops/gemm.h"
 #include "ops/pointwise.h"
 #include "ops/probe.kernel.h"
+#include "ops/winograd.h"
 
 namespace cr {
 namespace {
@@ -90,6 +91,8 @@ void bind_runtime(py::module_& m) {
         return true;
       },
       py::arg("mode"), "Treat subnormal numbers as zero inside kernels (on by default).");
+  m.def("_conv_winograd", &conv_winograd);
+  m.def("_set_conv_winograd", &set_conv_winograd, py::arg("tile"));
   m.def("_isa", [] { return isa_name(isa()); });
   m.def(
       "fma_peak", [](py::handle dtype) { return fma_peak(dtype_from_object(dtype.ptr())); },

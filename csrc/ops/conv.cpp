@@ -194,8 +194,8 @@ void check_bias(const char* op, const Tensor& input, const Tensor& bias, int64_t
 void prepare(Call& call, ConvDirection direction, const ConvShape& shape) {
   call.contiguous = true;
   if (shape.batch == 0) return;
-  call.workspace_bytes =
-      choose_conv_algorithm(direction, shape).workspace(shape, call.in[0].dtype());
+  const DType dtype = call.in[0].dtype();
+  call.workspace_bytes = choose_conv_algorithm(direction, shape, dtype).workspace(shape, dtype);
 }
 
 void launch(Call& call, ConvDirection direction, const ConvShape& shape) {
@@ -204,7 +204,7 @@ void launch(Call& call, ConvDirection direction, const ConvShape& shape) {
     std::fill_n(call.out[0].data(), call.out[0].nbytes(), 0);
     return;
   }
-  const ConvAlgorithm& algorithm = choose_conv_algorithm(direction, shape);
+  const ConvAlgorithm& algorithm = choose_conv_algorithm(direction, shape, dtype);
   CR_CHECK_STATE(algorithm.workspace(shape, dtype) <= call.workspace_bytes, call.name(),
                  ": another thread forced an algorithm during this call");
   const bool bias = call.in.size() > 2 && call.in[2];

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "ops/carver.h"
+#include "ops/winograd.h"
 
 namespace cr {
 namespace {
@@ -537,10 +538,10 @@ void reference_weight_grad(const ConvShape& s, const ConvArrays& arrays) {
 
 // ---------------------------------------------------------------- the lists
 
-bool always(const ConvShape&) { return true; }
+bool always(const ConvShape&, DType) { return true; }
 size_t no_workspace(const ConvShape&, DType) { return 0; }
 
-bool is_pointwise(const ConvShape& s) {
+bool is_pointwise(const ConvShape& s, DType) {
   return s.kernel_size() == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
          s.pad_left == 0 && s.out_height == s.height && s.out_width == s.width && s.depth == 1 &&
          s.out_depth == 1;
@@ -548,13 +549,13 @@ bool is_pointwise(const ConvShape& s) {
 
 // So few rows that a register tile would be mostly idle.
 constexpr int64_t kDirectRows = 2;
-bool few_output_rows(const ConvShape& s) { return s.group_rows() <= kDirectRows; }
-bool few_input_rows(const ConvShape& s) { return s.group_channels() <= kDirectRows; }
+bool few_output_rows(const ConvShape& s, DType) { return s.group_rows() <= kDirectRows; }
+bool few_input_rows(const ConvShape& s, DType) { return s.group_channels() <= kDirectRows; }
 
 // Lanes are output channels: enough of them, in vectors that are mostly whole, and enough taps to
 // pay for the transposition of their gradients. The many channels of a pointwise layer would ask
 // for it once per block of them.
-bool fills_lanes(const ConvShape& s) {
+bool fills_lanes(const ConvShape& s, DType) {
   const int64_t rows = s.group_rows();
   return rows > 16 && rows * 4 >= ceil_div(rows, 16) * 16 * 3 &&
          s.group_channels() * s.kernel_size() >= 9 &&
@@ -569,7 +570,7 @@ size_t most_of_passes(const ConvShape& s, F&& bytes) {
 }
 
 template <class Plan, bool InPlace>
-ConvAlgorithm implicit_gemm(const char* name, bool (*accepts)(const ConvShape&)) {
+ConvAlgorithm implicit_gemm(const char* name, bool (*accepts)(const ConvShape&, DType)) {
   return {
       name, accepts, always,
       [](const ConvShape& s, DType dtype) {
@@ -589,7 +590,7 @@ ConvAlgorithm implicit_gemm(const char* name, bool (*accepts)(const ConvShape&))
 }
 
 template <class Plan>
-ConvAlgorithm direct(bool (*accepts)(const ConvShape&)) {
+ConvAlgorithm direct(bool (*accepts)(const ConvShape&, DType)) {
   return {"direct", accepts, always,
           [](const ConvShape& s, DType dtype) {
             return dispatch_floating(dtype, [&](auto tag) {
@@ -608,7 +609,7 @@ ConvAlgorithm direct(bool (*accepts)(const ConvShape&)) {
 }
 
 template <bool Outer>
-ConvAlgorithm weight_grad(const char* name, bool (*suits)(const ConvShape&)) {
+ConvAlgorithm weight_grad(const char* name, bool (*suits)(const ConvShape&, DType)) {
   return {name, always, suits,
           [](const ConvShape& s, DType dtype) {
             return dispatch_floating(dtype, [&](auto tag) {
@@ -631,7 +632,7 @@ ConvAlgorithm reference() {
           }};
 }
 
-constexpr int kMaxAlgorithms = 4;
+constexpr int kMaxAlgorithms = 6;
 struct AlgorithmList {
   ConvAlgorithm items[kMaxAlgorithms];
   int count;
@@ -639,16 +640,18 @@ struct AlgorithmList {
 
 const AlgorithmList& algorithms(ConvDirection direction) {
   static const AlgorithmList lists[kConvDirections] = {
-      {{direct<ForwardPlan>(few_output_rows),
+      {{direct<ForwardPlan>(few_output_rows), winograd_algorithm(ConvDirection::kForward, 4),
+        winograd_algorithm(ConvDirection::kForward, 2),
         implicit_gemm<ForwardPlan, true>("pointwise", is_pointwise),
         implicit_gemm<ForwardPlan, false>("implicit_gemm", always),
         reference<reference_forward<float>, reference_forward<double>>()},
-       4},
-      {{direct<InputGradPlan>(few_input_rows),
+       6},
+      {{direct<InputGradPlan>(few_input_rows), winograd_algorithm(ConvDirection::kInputGrad, 4),
+        winograd_algorithm(ConvDirection::kInputGrad, 2),
         implicit_gemm<InputGradPlan, true>("pointwise", is_pointwise),
         implicit_gemm<InputGradPlan, false>("implicit_gemm", always),
         reference<reference_input_grad<float>, reference_input_grad<double>>()},
-       4},
+       6},
       {{weight_grad<true>("outer_products", fills_lanes),
         weight_grad<false>("dot_products", always),
         reference<reference_weight_grad<float>, reference_weight_grad<double>>()},
@@ -678,18 +681,19 @@ const ConvAlgorithm* find(ConvDirection direction, const char* name) {
 
 }  // namespace
 
-const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvShape& shape) {
+const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvShape& shape,
+                                           DType dtype) {
   const int d = static_cast<int>(direction);
   const AlgorithmList& list = algorithms(direction);
   const ConvAlgorithm* chosen = nullptr;
   if (const char* name = forced[d].load()) {
     chosen = find(direction, name);
-    CR_CHECK_STATE(chosen->accepts(shape), "conv2d: the forced algorithm '", name,
+    CR_CHECK_STATE(chosen->accepts(shape, dtype), "conv2d: the forced algorithm '", name,
                    "' does not support this problem");
   } else {
     for (int i = 0; chosen == nullptr; ++i) {
       const ConvAlgorithm& item = list.items[i];
-      if (item.accepts(shape) && item.suits(shape)) chosen = &item;
+      if (item.accepts(shape, dtype) && item.suits(shape, dtype)) chosen = &item;
     }
   }
   last[d] = chosen->name;

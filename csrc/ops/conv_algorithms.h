@@ -22,15 +22,17 @@ struct ConvArrays {
 
 struct ConvAlgorithm {
   const char* name;
-  bool (*accepts)(const ConvShape& shape);
-  bool (*suits)(const ConvShape& shape);  // whether it is the one to take where it accepts
+  bool (*accepts)(const ConvShape& shape, DType dtype);
+  // Whether it is the one to take where it accepts.
+  bool (*suits)(const ConvShape& shape, DType dtype);
   size_t (*workspace)(const ConvShape& shape, DType dtype);  // bytes, for max_workers() threads
   void (*run)(const ConvShape& shape, DType dtype, const ConvArrays& arrays);
 };
 
 // The algorithm for a problem: the forced one, or the first that accepts it and suits. Throws when
 // the forced one does not accept.
-const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvShape& shape);
+const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvShape& shape,
+                                           DType dtype);
 
 // For tests. `direction` is "forward", "input_grad" or "weight_grad". Forces an algorithm by name
 // ("" gives the choice back); the name of the one that ran last on this thread ("" before the

@@ -20,6 +20,50 @@ def threading_backend() -> str:
     return str(_core._threading_backend())
 
 
+def conv_winograd() -> int:
+    """The largest tile :func:`set_conv_winograd` lets convolutions use: 0, 2 or 4."""
+    return int(_core._conv_winograd())
+
+
+def set_conv_winograd(tile: int) -> None:
+    r"""Set how far 3x3 convolutions may trade rounding for speed.
+
+    Where a cost model finds it faster, a 3x3 convolution of stride 1 in float32 and its input
+    gradient are computed by Winograd's algorithm: tiles of ``t x t`` outputs, each from a
+    transformed tile of ``(t + 2) x (t + 2)`` inputs. With inputs x, weights w and the unit
+    roundoff u = 2**-24 the error of an output is at most ``c u sum |x| |w|``. The sum runs over the
+    whole tile and not only over the 3x3 inputs under the kernel. So an output that is much smaller
+    than its neighbours has fewer digits, and an infinity or NaN spreads over its tile.
+
+    ==== ================ ==================================== =============================
+    tile multiply-adds    error, against that of direct sums   typical speed-up of the layer
+    ==== ================ ==================================== =============================
+    0    all              1                                    1
+    2    4 / 9            0.5 to 1.5                           1.5 to 2
+    4    1 / 4            2 to 5                               2 to 3
+    ==== ================ ==================================== =============================
+
+    float64 is always computed by direct sums.
+
+    Args:
+        tile: the largest tile allowed, 0 (never Winograd), 2 or 4 (the default, unless the
+            environment variable ``CHAINRULE_CONV_WINOGRAD`` says otherwise).
+
+    Raises:
+        ValueError: for another number.
+
+    Source:
+        Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016).
+
+    Example:
+        >>> cr.config.set_conv_winograd(2)
+        >>> cr.config.conv_winograd()
+        2
+        >>> cr.config.set_conv_winograd(4)
+    """
+    _core._set_conv_winograd(tile)
+
+
 _deterministic = False
 
 
