@@ -101,6 +101,7 @@ ACCEPTED = {
         (2, 3, 1, "NT"),
         (13, 2100, 17, "NT"),
         (300, 37, 1100, "TS"),
+        *[(151, 801, 530, first + "N") for first in "NTS"],  # rows of A are packed too
     ],
     "naive": [(1, 1, 1, "NN"), (20, 30, 40, "TS")],
 }

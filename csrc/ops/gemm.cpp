@@ -55,6 +55,13 @@ struct Context {
                     (m * k + k * n + m * n) * bytes / kBytesPerNs);
   }
 
+  // Panels of A in L2 at a time.
+  int64_t chunk_panels() const { return kernels.chunk_rows / kernels.tile_rows; }
+  // What a worker needs to pack them.
+  int64_t packed_a_bytes(int64_t depth) const {
+    return chunk_panels() * depth * kernels.panel_pitch * size;
+  }
+
   // Columns a strip of `cols` columns takes in packed form.
   int64_t padded(int64_t cols) const {
     const int64_t whole = cols / kernels.tile_cols * kernels.tile_cols;
@@ -97,21 +104,28 @@ void thin_run(const Context& context, const Product& p, char*) {
 
 // ---------------------------------------------------------------- tiles over strips
 
-// C is cut into panels of rows by ranges of columns. A chunk of panels for one thread is short
-// enough to share large problems well and to keep its part of A in L2.
-constexpr int64_t kRangeCols = 512, kChunkRows = 144, kChunks = 32;
+// C is cut into panels of rows by ranges of columns. A chunk of panels is short enough to keep its
+// part of A in L2, long enough to be worth fetching B for, and there are so many that threads end
+// together. What a thread takes changes no result: the cut may depend on their number.
+constexpr int64_t kRangeCols = 512, kChunksEach = 8;
 
-void multiply_strips(const Context& context, const StripProduct& strips) {
+// `packed_a`: null, or where each worker packs its chunk of A.
+void multiply_strips(const Context& context, const StripProduct& strips, char* packed_a = nullptr) {
   const Product& p = strips.product;
-  const int64_t tile_cols = context.kernels.tile_cols;
+  const GemmKernels& kernels = context.kernels;
+  const int64_t tile_cols = kernels.tile_cols;
   const int64_t strip_count = ceil_div(p.cols, tile_cols);
-  const int64_t ranges = ceil_div(p.cols, kRangeCols);
-  const int64_t panels = ceil_div(p.rows, context.kernels.tile_rows);
+  const int64_t ranges = packed_a ? 1 : ceil_div(p.cols, kRangeCols);
+  const int64_t panels = ceil_div(p.rows, kernels.tile_rows);
   const int64_t items = ranges * panels;
+  const int64_t threads = max_workers();
   const int64_t least = grain_for(context.nanoseconds(p) / static_cast<double>(items));
-  const int64_t grain =
-      std::min(std::max(least, ceil_div(items, kChunks)), kChunkRows / context.kernels.tile_rows);
-  parallel(items, grain, [&](int64_t begin, int64_t end, int) {
+  const int64_t share = threads == 1 ? items : ceil_div(items, kChunksEach * threads);
+  const int64_t grain = std::min(std::max(least, share), context.chunk_panels());
+  const int64_t rounds = ceil_div(ceil_div(items, grain), threads);
+  const int64_t chunks = items <= grain ? 1 : std::min(items, rounds * threads);
+  parallel(chunks, 1, [&](int64_t chunk, int64_t, int worker) {
+    int64_t begin = cut(chunk, chunks, items), end = cut(chunk + 1, chunks, items);
     while (begin < end) {  // the panels of one range at a time
       const int64_t range = begin / panels, panel = begin % panels;
       const int64_t count = std::min(panels - panel, end - begin);
@@ -122,7 +136,13 @@ void multiply_strips(const Context& context, const StripProduct& strips) {
       StripProduct part = strips;
       part.product = context.slice(p, row, rows, col, cols);
       part.product.b = advance(p.b, strip * strips.b_strip * context.size);
-      context.kernels.multiply(part);
+      if (packed_a) {
+        char* memory = packed_a + worker * context.packed_a_bytes(p.depth);
+        kernels.pack_a(memory, part.product);
+        part.product.a = memory;
+        part.a_panel = p.depth * kernels.panel_pitch;
+      }
+      kernels.multiply(part);
       begin += count;
     }
   });
@@ -148,28 +168,37 @@ void direct_run(const Context& context, const Product& p, char* workspace) {
   multiply_strips(context, StripProduct{p, context.kernels.tile_cols, workspace});
 }
 
-// Blocks of B packed into strips, one after the other; A is read where it lies.
+// Blocks of B packed into strips, one after the other. A is packed as well where the work on it
+// pays for that: rows far apart spread over too many pages and too few sets of the caches.
+// Transposed it is read in place: its rows are short streams, slower to pack than to read.
 struct Blocks {
-  int64_t depth, cols;  // of the largest block
+  int64_t depth, cols;  // of the largest block of B
   int64_t depth_blocks;
+  size_t b_bytes, a_bytes;  // a_bytes: of all workers, 0 where A is read in place
 
-  Blocks(const GemmKernels& kernels, const Product& p)
-      : depth_blocks(ceil_div(p.depth, kernels.block_depth)) {
+  Blocks(const Context& context, const Product& p)
+      : depth_blocks(ceil_div(p.depth, context.kernels.block_depth)) {
+    const GemmKernels& kernels = context.kernels;
     depth = ceil_div(p.depth, depth_blocks);
     const int64_t strips = ceil_div(p.cols, kernels.tile_cols);
     cols = ceil_div(strips, ceil_div(p.cols, kernels.block_cols)) * kernels.tile_cols;
+    const int64_t padded = context.padded(std::min(cols, p.cols));
+    b_bytes = align(static_cast<size_t>(depth * padded * context.size));
+    constexpr int64_t kPackedCols = 768;
+    const bool pays = p.a_row != 1 && p.cols >= kPackedCols && p.rows >= kernels.chunk_rows;
+    a_bytes = pays ? static_cast<size_t>(max_workers() * context.packed_a_bytes(depth)) : 0;
   }
 };
 
 bool any_accepts(const Context&, const Product&) { return true; }
 size_t packed_workspace(const Context& context, const Product& p) {
-  const Blocks blocks(context.kernels, p);
-  return static_cast<size_t>(blocks.depth * context.padded(std::min(blocks.cols, p.cols)) *
-                             context.size);
+  const Blocks blocks(context, p);
+  return blocks.b_bytes + blocks.a_bytes;
 }
 void packed_run(const Context& context, const Product& p, char* workspace) {
-  const Blocks blocks(context.kernels, p);
+  const Blocks blocks(context, p);
   const int64_t tile_cols = context.kernels.tile_cols;
+  char* packed_a = blocks.a_bytes > 0 ? workspace + blocks.b_bytes : nullptr;
   for (int64_t col = 0; col < p.cols; col += blocks.cols) {
     const int64_t cols = std::min(blocks.cols, p.cols - col);
     for (int64_t block = 0; block < blocks.depth_blocks; ++block) {
@@ -195,7 +224,7 @@ void packed_run(const Context& context, const Product& p, char* workspace) {
         part.row_bias = part.col_bias = nullptr;
       }
       const void* edge = workspace + cols / tile_cols * strip * context.size;
-      multiply_strips(context, StripProduct{part, strip, edge});
+      multiply_strips(context, StripProduct{part, strip, edge}, packed_a);
     }
   }
 }

@@ -1,10 +1,10 @@
 // Matrix products. Large ones follow BLIS: strips of B (block_depth x tile_cols) packed to stream
-// through L1, a block of A (block_rows x block_depth) kept in L2, and the register tile of
-// gemm_micro.h over them. A needs no panels: the tile broadcasts its scalars from tile_rows rows
-// at full speed, so a block is either read in place or copied densely as it lies. B with columns
-// contiguous along the depth (the usual weight) is packed by transposing lanes x lanes squares in
-// registers. Few rows: B is read once, in wide tiles. Both operands contiguous along the depth and
-// few rows: dot products, four rows of B at a time, accumulators summed by a transposing tree.
+// through L1, a chunk of A (chunk_rows x block_depth) kept in L2, and the register tile of
+// gemm_micro.h over them. The tile broadcasts scalars of A from tile_rows rows at full speed, so
+// that A is packed only where it lies badly for the caches. B with columns contiguous along the
+// depth (the usual weight) is packed by transposing lanes x lanes squares in registers. Few rows: B
+// is read once, in wide tiles. Both operands contiguous along the depth and few rows: dot products,
+// four rows of B at a time, accumulators summed by a transposing tree.
 #include "ops/matmul.kernel.h"
 
 #include "ops/gemm_micro.h"
@@ -16,8 +16,14 @@ namespace {
 
 // ---------------------------------------------------------------- tiles over strips
 
+// A packed panel: every step of the depth begins a vector.
+template <class T>
+constexpr int kPanelPitch = (kTileRows + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+
 template <class T, class A>
-CR_INLINE void multiply_strip(const Product& p, const T* b, int64_t b_row, int64_t col, int cols) {
+CR_INLINE void multiply_strip(const StripProduct& strips, const T* b, int64_t b_row, int64_t col,
+                              int cols) {
+  const Product& p = strips.product;
   const T* a = static_cast<const T*>(p.a);
   const T* row_bias = static_cast<const T*>(p.row_bias);
   const T* col_bias = static_cast<const T*>(p.col_bias);
@@ -32,7 +38,9 @@ CR_INLINE void multiply_strip(const Product& p, const T* b, int64_t b_row, int64
                             row_bias ? row_bias + row : nullptr,
                             col_bias ? col_bias + col : nullptr};
     if constexpr (A::kByColumns) {
-      run_tile<T>(rows, p.depth, A{a + row, p.a_col}, RowsOfB<T>{b, b_row}, out);
+      const A reader =
+          strips.a_panel ? A{a + panel * strips.a_panel, kPanelPitch<T>} : A{a + row, p.a_col};
+      run_tile<T>(rows, p.depth, reader, RowsOfB<T>{b, b_row}, out);
     } else {
       run_tile<T>(rows, p.depth, A{a + row * p.a_row, p.a_row, p.a_col}, RowsOfB<T>{b, b_row}, out);
     }
@@ -82,7 +90,8 @@ void multiply(const StripProduct& strips) {
   const Product& p = strips.product;
   const T* b = static_cast<const T*>(strips.product.b);
   int64_t col = 0;
-  if (p.rows == 1) {
+  if (strips.a_panel) {  // as it is packed
+  } else if (p.rows == 1) {
     col = multiply_thin<T, 1>(strips);
   } else if (p.rows == 2) {
     col = multiply_thin<T, 2>(strips);
@@ -95,10 +104,10 @@ void multiply(const StripProduct& strips) {
     const T* strip =
         whole ? b + col / kTileCols<T> * strips.b_strip : static_cast<const T*>(strips.b_edge);
     const int64_t row = whole ? p.b_row : (cols + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
-    if (p.a_row == 1) {
-      multiply_strip<T, ColumnsOfA<T>>(p, strip, row, col, cols);
+    if (strips.a_panel || p.a_row == 1) {
+      multiply_strip<T, ColumnsOfA<T>>(strips, strip, row, col, cols);
     } else {
-      multiply_strip<T, RowsOfA<T>>(p, strip, row, col, cols);
+      multiply_strip<T, RowsOfA<T>>(strips, strip, row, col, cols);
     }
   }
 }
@@ -138,6 +147,22 @@ CR_INLINE void pack_columns(T* to, const T* b, int64_t b_col, int64_t depth, int
 }
 
 template <class T>
+CR_INLINE void pack_strip(T* to, const T* b, int64_t b_row, int64_t b_col, int64_t depth, int cols,
+                          int width) {
+  if (b_col == 1) {
+    for (int64_t k = 0; k < depth; ++k) pack_row(to + k * width, b + k * b_row, cols, width);
+  } else if (b_row == 1) {
+    pack_columns(to, b, b_col, depth, cols, width);
+  } else {
+    for (int64_t k = 0; k < depth; ++k) {
+      for (int j = 0; j < width; ++j) {
+        to[k * width + j] = j < cols ? b[k * b_row + j * b_col] : T(0);
+      }
+    }
+  }
+}
+
+template <class T>
 void pack(void* strips, const void* from, int64_t b_row, int64_t b_col, int64_t depth,
           int64_t cols) {
   const T* b = static_cast<const T*>(from);
@@ -159,20 +184,21 @@ void pack(void* strips, const void* from, int64_t b_row, int64_t b_col, int64_t 
     }
   }
   for (; col < cols; col += kTileCols<T>, to += strip) {
-    const T* source = b + col * b_col;
     const int n = cols - col < kTileCols<T> ? static_cast<int>(cols - col) : kTileCols<T>;
     const int width = (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
-    if (b_col == 1) {
-      for (int64_t k = 0; k < depth; ++k) pack_row(to + k * width, source + k * b_row, n, width);
-    } else if (b_row == 1) {
-      pack_columns(to, source, b_col, depth, n, width);
-    } else {
-      for (int64_t k = 0; k < depth; ++k) {
-        for (int j = 0; j < width; ++j) {
-          to[k * width + j] = j < n ? source[k * b_row + j * b_col] : T(0);
-        }
-      }
-    }
+    pack_strip(to, b + col * b_col, b_row, b_col, depth, n, width);
+  }
+}
+
+template <class T>
+void pack_a(void* panels, const Product& p) {
+  const T* a = static_cast<const T*>(p.a);
+  T* to = static_cast<T*>(panels);
+  const int64_t count = panel_count(p.rows);
+  for (int64_t panel = 0; panel < count; ++panel, to += p.depth * kPanelPitch<T>) {
+    const int64_t row = panel_begin(panel, count, p.rows);
+    const int rows = static_cast<int>(panel_begin(panel + 1, count, p.rows) - row);
+    pack_strip(to, a + row * p.a_row, p.a_col, p.a_row, p.depth, rows, kPanelPitch<T>);
   }
 }
 
@@ -382,11 +408,14 @@ constexpr GemmKernels gemm_kernels() {
   kernels.tile_rows = kTileRows;
   kernels.tile_cols = kTileCols<T>;
   kernels.lanes = kLanes<T>;
-  kernels.block_depth = 2048 / static_cast<int64_t>(sizeof(T));
+  kernels.block_depth = 512;
   kernels.block_cols = 8192 / static_cast<int64_t>(sizeof(T));
+  kernels.chunk_rows = 576 / static_cast<int64_t>(sizeof(T));
   kernels.flops_per_ns = 12.5 * kLanes<T>;
   kernels.multiply = multiply<T>;
   kernels.pack = pack<T>;
+  kernels.panel_pitch = kPanelPitch<T>;
+  kernels.pack_a = pack_a<T>;
   kernels.thin_rows = kThinRows;
   kernels.thin = thin<T>;
   kernels.dots = dots<T>;

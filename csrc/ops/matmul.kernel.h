@@ -26,22 +26,29 @@ struct Product {
 
 // A Product whose B is read in strips of tile_cols columns, each with contiguous rows: strip s
 // starts at b + s * b_strip and has the row stride b_row. A last, narrower strip is packed at
-// b_edge, its rows padded with zeros to whole vectors; `cols` counts its true columns.
+// b_edge, its rows padded with zeros to whole vectors; `cols` counts its true columns. With a_panel
+// the rows of A come as pack_a left them: panels that many elements apart.
 struct StripProduct {
   Product product;
   int64_t b_strip;
   const void* b_edge;
+  int64_t a_panel = 0;
 };
 
 struct GemmKernels {
   int tile_rows, tile_cols, lanes;  // the register tile, and the columns of one vector
   int64_t block_depth, block_cols;  // of B, packed at a time
+  int64_t chunk_rows;               // of A, kept in L2
   double flops_per_ns;              // of a recent processor, for estimates of time
 
   void (*multiply)(const StripProduct& product);
   // Packs B (depth x cols, any strides): strip s goes to strips + s * depth * tile_cols.
   void (*pack)(void* strips, const void* b, int64_t b_row, int64_t b_col, int64_t depth,
                int64_t cols);
+  // Packs A: panels of at most tile_rows rows, dealt as `multiply` deals them to its tiles, each
+  // panel_pitch values a step of the depth, so panels are depth * panel_pitch apart.
+  int panel_pitch;
+  void (*pack_a)(void* panels, const Product& product);
   // Few rows: at most thin_rows of A, B with contiguous rows (b_col == 1), read once in place.
   int thin_rows;
   void (*thin)(const Product& product);
