@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import machine, peak, problems
+from benchmarks import machine, peak, problems, targets
 from benchmarks.driver import Settings, WorkerDied, run
+from benchmarks.figures import Run, summaries
 from benchmarks.library import LIBRARIES, SUBJECT, installed
 from benchmarks.problem import Problem
-from benchmarks.report import Run, summary, to_json, to_line, to_markdown
+from benchmarks.report import to_json, to_line, to_markdown
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,7 +36,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--peers", default=",".join(peers), help="default: those installed of %(default)s"
     )
-    options.add_argument("--threads", type=int, default=machine.cpu_count(), metavar="N")
+    options.add_argument(
+        "--threads",
+        default=str(machine.cpu_count()),
+        metavar="N,...",
+        help="thread counts, comma separated (default: %(default)s); some rows have their own",
+    )
     options.add_argument("--rounds", type=int, metavar="R", help="turns per library")
     options.add_argument("--json", type=Path, metavar="FILE")
     options.add_argument("--markdown", type=Path, metavar="FILE")
@@ -69,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     peers = options.peers.split(",")
     unknown = [name for name in peers if name and name not in LIBRARIES]
-    if unknown or options.threads < 1 or (options.rounds is not None and options.rounds < 1):
+    threads = sorted({int(each) if each.isdecimal() else 0 for each in options.threads.split(",")})
+    if unknown or threads[0] < 1 or (options.rounds is not None and options.rounds < 1):
         print(f"benchmarks: no such peer or count: {unknown}", file=sys.stderr)
         return 2
     names = [name for name in LIBRARIES if name in [SUBJECT, *peers] and installed(name)]
@@ -90,27 +97,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peaks = {
         key: figure
         for key in dict.fromkeys(
-            (problem.dtype, problem.threads or options.threads)
+            (problem.dtype, count)
             for problem in table
             if problem.flops
+            for count in problem.counts(threads)
         )
         if (figure := peak.measure(*key)) is not None
     }
     try:
         rows, libraries = run(
-            table, names, options.threads, settings, lambda row: print(to_line(row), flush=True)
+            table, names, threads, settings, lambda row: print(to_line(row), flush=True)
         )
     except WorkerDied as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     command = shlex.join(["python", "-m", "benchmarks", *(arguments or sys.argv[1:])])
     finished = Run(facts, libraries, command, settings, peaks, rows)
-    for peer, entry in summary(rows).items():
-        print(
-            f"{peer} / {SUBJECT}: geometric mean {entry['best']:.2f} over {entry['rows']} rows,"
-            f" worst {entry['worst']:.2f} ({entry['worst row']})"
-        )
-    print(f"{len(rows)} problems in {time.monotonic() - start:.0f} s")
+    for peer, counts in summaries(rows).items():
+        for count, each in counts.items():
+            print(
+                f"{peer} / {SUBJECT} @{count}: geometric mean {each.best:.2f}"
+                f" over {each.rows} rows, worst {each.worst:.2f} ({each.worst_row})"
+            )
+    for line in targets.to_lines(rows):
+        print(line)
+    print(f"{len(rows)} rows in {time.monotonic() - start:.0f} s")
     for path, text in (
         (options.json, lambda: json.dumps(to_json(finished), indent=1) + "\n"),
         (options.markdown, lambda: to_markdown(finished)),

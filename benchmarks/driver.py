@@ -27,6 +27,7 @@ from benchmarks.problem import Problem
 ROOT = Path(__file__).resolve().parent.parent
 SETTLE_SECONDS = 1.0  # the longest to wait for a library's idle threads to stop spinning
 TIMEOUT_SECONDS = 120.0
+PREPARE_TIMEOUT_SECONDS = 600.0  # compilers work there
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class Row:
     threads: int
     results: dict[str, Result]
 
+    @property
+    def key(self) -> str:
+        """The problem's key with the thread count."""
+        return f"{self.problem.key}{'' if self.problem.threads else f' @{self.threads}'}"
+
 
 class Peer(Protocol):
     """What the driver needs of a worker: tests put one in the same process."""
@@ -105,7 +111,8 @@ class WorkerProcess:
             assert process.stdin is not None
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
-            return self._reply(process)
+            preparing = request["do"] == "prepare"
+            return self._reply(process, PREPARE_TIMEOUT_SECONDS if preparing else TIMEOUT_SECONDS)
         except (WorkerDied, BrokenPipeError) as error:
             self.stop()
             return {"error": str(error) or "the worker died"}
@@ -121,19 +128,19 @@ class WorkerProcess:
             env=os.environ | thread_environment(self.threads) | {"PYTHONPATH": path},
         )
         self._buffer = b""
-        greeting = self._reply(self._process)
+        greeting = self._reply(self._process, TIMEOUT_SECONDS)
         if "error" in greeting:
             raise WorkerDied(f"{self.name}: {greeting['error']}")
         self.facts = greeting["facts"]
         return self._process
 
-    def _reply(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    def _reply(self, process: subprocess.Popen[bytes], timeout: float) -> dict[str, Any]:
         assert process.stdout is not None
-        deadline = time.monotonic() + TIMEOUT_SECONDS
+        deadline = time.monotonic() + timeout
         while b"\n" not in self._buffer:
             left = max(0.0, deadline - time.monotonic())
             if not select.select([process.stdout], [], [], left)[0]:
-                raise WorkerDied(f"no reply within {TIMEOUT_SECONDS:.0f} s")
+                raise WorkerDied(f"no reply within {timeout:.0f} s")
             chunk = process.stdout.read(1 << 16)
             if not chunk:
                 raise WorkerDied(f"the worker ended with code {process.wait()}")
@@ -226,28 +233,31 @@ def run_problem(
 def run(
     problems: Sequence[Problem],
     names: Sequence[str],
-    threads: int,
+    threads: Sequence[int],
     settings: Settings,
     progress: Callable[[Row], None] = lambda row: None,
 ) -> tuple[list[Row], dict[str, dict[str, str]]]:
-    """Run problems on the named libraries; returns the rows and each library's facts.
+    """Run problems on the named libraries at each thread count; returns the rows and each
+    library's facts.
 
     Raises:
         WorkerDied: a library cannot be loaded.
     """
-    rows: dict[str, Row] = {}
+    rows: dict[tuple[str, int], Row] = {}
     facts: dict[str, dict[str, str]] = {}
-    for count in sorted({problem.threads or threads for problem in problems}):
+    for count in sorted({count for problem in problems for count in problem.counts(threads)}):
         peers = {name: WorkerProcess(name, count) for name in names}
         try:
             for peer in peers.values():
                 peer.start()
             for problem in problems:
-                if (problem.threads or threads) == count:
-                    rows[problem.key] = run_problem(problem, count, peers, settings)
-                    progress(rows[problem.key])
+                if count in problem.counts(threads):
+                    row = rows[problem.key, count] = run_problem(problem, count, peers, settings)
+                    progress(row)
             facts |= {name: peer.facts for name, peer in peers.items()}
         finally:
             for peer in peers.values():
                 peer.stop()
-    return [rows[problem.key] for problem in problems], facts
+    return [
+        rows[problem.key, count] for problem in problems for count in problem.counts(threads)
+    ], facts

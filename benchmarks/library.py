@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class Library:
         """Import the library and bind it to `threads` threads."""
         self.module = importlib.import_module(module_of(self.name))
 
-    def compiled(self, function: Any) -> Any:
+    def compiled(self, function: Any, options: Mapping[str, Any] | None = None) -> Any:
         """A function or module as the library's compiler makes it, where it has one."""
         return function
 
@@ -97,8 +97,8 @@ class TorchCompile(TorchStyle):
         self.module.compiler.reset()  # each problem starts with an empty cache of compiled code
         return super().names()
 
-    def compiled(self, function: Any) -> Any:
-        return self.module.compile(function, dynamic=False)
+    def compiled(self, function: Any, options: Mapping[str, Any] | None = None) -> Any:
+        return self.module.compile(function, dynamic=False, options=options)
 
 
 class NumPy(Library):
@@ -115,7 +115,8 @@ class NumPy(Library):
 class Jax(Library):
     """JAX, every expression compiled by ``jax.jit``.
 
-    XLA has no documented switch for its thread count, so the process is confined to as many CPUs.
+    XLA has no documented switch for its thread count, so the process is confined to as many CPUs
+    before the import; its pool has a thread for each CPU that it may use.
     """
 
     style = "jax"
@@ -132,7 +133,7 @@ class Jax(Library):
         return super().names() | {"jax": jax, "jnp": jax.numpy, "lax": jax.lax, "jnn": jax.nn}
 
     def tensor(self, array: np.ndarray, requires_grad: bool = False) -> Any:
-        return self.module.numpy.asarray(array)
+        return self.module.numpy.array(array)
 
 
 LIBRARIES: dict[str, Callable[[str], Library]] = {

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import timeit
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,7 +46,13 @@ def draw(spec: Input, rng: np.random.Generator, dtype: str) -> np.ndarray:
 
 
 class Task:
-    """A problem made ready for one library: an expression over names, timed as `timeit` does."""
+    """A problem made ready for one library: an expression over names, timed as `timeit` does.
+
+    Attributes:
+        fresh: each sample is a process of its own, which needs no warm-up and tells all at once.
+    """
+
+    fresh = False
 
     def __init__(self, expression: str, names: dict[str, Any]) -> None:
         self.expression = expression
@@ -79,12 +85,11 @@ class Problem:
         group, name: together the identity of the row.
         flops: floating-point operations; set only where the multiply-adds bound the time.
         bytes: bytes that must be read and written; set only where memory bounds the time.
-        threads: a thread count of the row's own, instead of the run's.
+        threads: a thread count of the row's own, instead of those of the run.
         tolerance: largest error allowed, relative to the largest entry of each reference array;
             by default a few hundred roundings of the dtype.
         unit: ``"s"``, ``"B"``, or ``"x"`` for a measured factor; less is better in all.
         quick: part of ``--quick``.
-        whole: a whole network or step, which ``torch.compile`` is measured on, too.
     """
 
     group: str
@@ -96,13 +101,21 @@ class Problem:
     tolerance: float | None = None
     unit: str = "s"
     quick: bool = False
-    whole: ClassVar[bool] = False
 
     @property
     def key(self) -> str:
         """``group/name``, with ``@N`` where the row has a thread count of its own."""
         suffix = f" @{self.threads}" if self.threads else ""
         return f"{self.group}/{self.name}{suffix}"
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is a whole network or step, which ``torch.compile`` is measured on, too."""
+        return False
+
+    def counts(self, threads: Sequence[int]) -> Sequence[int]:
+        """The thread counts of the row in a run on `threads`."""
+        return (self.threads,) if self.threads else threads
 
     @property
     def rng(self) -> np.random.Generator:

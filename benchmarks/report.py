@@ -1,91 +1,15 @@
-"""Figures, ratios and summaries of a run, as JSON and as Markdown."""
+"""The report of a run, as JSON and as Markdown."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from benchmarks.driver import Result, Row, Settings
+from benchmarks.driver import Result, Row
+from benchmarks.figures import Run, Summary, counted, rate, ratios, share, summaries
 from benchmarks.library import SUBJECT
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes:
-        machine: facts about the machine.
-        libraries: facts per library that was loaded, in table order.
-        command: the command line.
-        settings: how long was measured.
-        peaks: operations a second per (dtype, threads).
-        rows: the results.
-    """
-
-    machine: Mapping[str, str]
-    libraries: Mapping[str, Mapping[str, str]]
-    command: str
-    settings: Settings
-    peaks: Mapping[tuple[str, int], float]
-    rows: Sequence[Row]
-
-    @property
-    def groups(self) -> list[str]:
-        """Groups in table order."""
-        return list(dict.fromkeys(row.problem.group for row in self.rows))
-
-
-def ratios(row: Row) -> dict[str, dict[str, float]]:
-    """Per peer, its time over chainrule's: more than one means that chainrule is faster."""
-    subject = row.results.get(SUBJECT)
-    if subject is None or not subject.usable:
-        return {}
-    return {
-        name: {"best": peer.best / subject.best, "median": peer.median / subject.median}
-        for name, peer in row.results.items()
-        if name != SUBJECT and peer.usable
-    }
-
-
-def rate(row: Row, result: Result) -> tuple[float, str] | None:
-    """Work per second of the best sample: GFLOP/s or GB/s."""
-    if row.problem.flops:
-        return row.problem.flops / result.best * 1e-9, "GFLOP/s"
-    if row.problem.bytes:
-        return row.problem.bytes / result.best * 1e-9, "GB/s"
-    return None
-
-
-def share(run: Run, row: Row, result: Result) -> float | None:
-    """Share of the multiply-add peak that the best sample reached."""
-    peak = run.peaks.get((row.problem.dtype, row.threads))
-    if peak is None or not row.problem.flops:
-        return None
-    return row.problem.flops / result.best / peak
-
-
-def summary(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """Per peer: geometric means of the ratios, the worst one and its row."""
-    table: dict[str, dict[str, Any]] = {}
-    found = [(row, name, ratio) for row in rows for name, ratio in ratios(row).items()]
-    for peer in dict.fromkeys(name for _, name, _ in found):
-        own = [(ratio, row.problem.key) for row, name, ratio in found if name == peer]
-        worst, key = min(own, key=lambda each: each[0]["best"])
-        table[peer] = {
-            "rows": len(own),
-            "best": geometric_mean([ratio["best"] for ratio, _ in own]),
-            "median": geometric_mean([ratio["median"] for ratio, _ in own]),
-            "worst": worst["best"],
-            "worst row": key,
-        }
-    return table
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    """exp(mean(log(values)))."""
-    return math.exp(math.fsum(map(math.log, values)) / len(values))
+from benchmarks.targets import Verdict, short_text, verdicts
 
 
 def to_json(run: Run) -> dict[str, Any]:
@@ -124,9 +48,24 @@ def to_json(run: Run) -> dict[str, Any]:
             for row in run.rows
         ],
         "summary": {
-            group: summary([row for row in run.rows if row.problem.group == group])
-            for group in run.groups
+            group: {
+                peer: {threads: asdict(each) for threads, each in counts.items()}
+                for peer, counts in summaries(rows).items()
+            }
+            for group, rows in run.groups.items()
         },
+        "targets": [
+            {
+                "name": one.target.name,
+                "peer": one.target.peer,
+                "threads": one.threads,
+                "wanted": {"mean": one.target.mean, "worst": one.target.worst},
+                "summary": one.summary and asdict(one.summary),
+                "short": [row.problem.key for row, _, _ in one.short],
+                "holds": one.holds,
+            }
+            for one in verdicts(run.rows)
+        ],
     }
 
 
@@ -173,9 +112,8 @@ def work_cell(run: Run, row: Row, result: Result | None) -> str:
     return f"{work[0]:.{digits}f} {work[1]}" + (f", {part:.0%}" if part is not None else "")
 
 
-def group_table(run: Run, group: str) -> list[str]:
+def group_table(run: Run, rows: Sequence[Row]) -> list[str]:
     """The table of one group."""
-    rows = [row for row in run.rows if row.problem.group == group]
     names = list(dict.fromkeys(name for row in rows for name in row.results))
     peers = [name for name in names if name != SUBJECT]
     measured = any(row.problem.flops or row.problem.bytes for row in rows)
@@ -193,8 +131,67 @@ def group_table(run: Run, group: str) -> list[str]:
     return table(header, lines)
 
 
+def summary_table(run: Run) -> list[str]:
+    """Geometric mean and worst row of each group, by peer and thread count."""
+
+    def cells(summary: Summary | None) -> list[str]:
+        if summary is None:
+            return ["-", "-"]
+        ratio = {"best": summary.best, "median": summary.median}
+        return [ratio_cell(ratio), f"{summary.worst:.2f} {summary.worst_row}"]
+
+    return table(
+        ["group", "peer", "rows"]
+        + [
+            text
+            for threads in run.threads
+            for text in (f"{counted(threads, 'thread')}: mean", "worst row")
+        ],
+        [
+            [group, peer, str(max(each.rows for each in counts.values()))]
+            + [text for threads in run.threads for text in cells(counts.get(threads))]
+            for group, rows in run.groups.items()
+            for peer, counts in summaries(rows).items()
+        ],
+    )
+
+
+def target_table(run: Run) -> list[str]:
+    """What is wanted and what was reached, then the rows that are short."""
+    found: dict[tuple[str, str], dict[int, Verdict]] = {}
+    for one in verdicts(run.rows):
+        against = one.target.peer or "the fastest"
+        found.setdefault((one.target.name, against), {})[one.threads] = one
+
+    def cell(one: Verdict | None) -> str:
+        if one is None:
+            return "-"
+        reached = "-"
+        if one.summary is not None:
+            reached = f"**{one.summary.best:.2f}**, {one.summary.worst:.2f}"
+        short = ["mean"] * (not one.mean_holds) + [counted(len(one.short), "row")] * bool(one.short)
+        return f"{reached}: " + (f"{' and '.join(short)} short" if short else "holds")
+
+    lines = table(
+        ["target", "against", "wanted", *[counted(threads, "thread") for threads in run.threads]],
+        [
+            [name, against, f"{target.mean:g}, {target.worst:g}"]
+            + [cell(counts.get(threads)) for threads in run.threads]
+            for (name, against), counts in found.items()
+            for target in [next(iter(counts.values())).target]
+        ],
+    )
+    short = [
+        f"- {name}, against {against}, {counted(threads, 'thread')}: {short_text(one)}"
+        for (name, against), counts in found.items()
+        for threads, one in counts.items()
+        if one.short
+    ]
+    return [*lines, "", "Short of the worst row wanted:", "", *short] if short else lines
+
+
 def to_markdown(run: Run) -> str:
-    """The page: machine, summary, a table per group, failures."""
+    """The page: machine, targets, summary, a table per group, failures."""
     machine = ", ".join(f"{key}: {value}" for key, value in run.machine.items() if value)
     versions = ", ".join(f"{name} {facts['version']}" for name, facts in run.libraries.items())
     extra = [
@@ -203,7 +200,7 @@ def to_markdown(run: Run) -> str:
         if len(facts) > 1
     ]
     peaks = ", ".join(
-        f"{dtype} on {threads} thread{'s' * (threads > 1)}: {peak * 1e-9:.0f} GFLOP/s"
+        f"{dtype} on {counted(threads, 'thread')}: {peak * 1e-9:.0f} GFLOP/s"
         for (dtype, threads), peak in run.peaks.items()
     )
     settings = run.settings
@@ -222,31 +219,22 @@ def to_markdown(run: Run) -> str:
         f"- up to {settings.rounds} rounds of {settings.count} samples of at least"
         f" {settings.sample_seconds * 1e3:g} ms, {settings.budget_seconds:g} s a problem",
         "",
+        "## Targets",
+        "",
+        "The geometric mean and the worst row of the ratios of best times.",
+        "",
+        *target_table(run),
+        "",
         "## Summary",
         "",
-        *table(
-            ["group", "peer", "rows", "geometric mean, best", "median", "worst, best", "worst row"],
-            [
-                [
-                    group,
-                    peer,
-                    str(entry["rows"]),
-                    f"**{entry['best']:.2f}**",
-                    f"{entry['median']:.2f}",
-                    f"{entry['worst']:.2f}",
-                    entry["worst row"].removeprefix(f"{group}/"),
-                ]
-                for group in run.groups
-                for peer, entry in summary(
-                    [row for row in run.rows if row.problem.group == group]
-                ).items()
-            ],
-        ),
+        *summary_table(run),
     ]
-    for group in run.groups:
-        lines += ["", f"## {group}", "", *group_table(run, group)]
+    threads = ",".join(map(str, run.threads))
+    for group, rows in run.groups.items():
+        command = f"python -m benchmarks --only {group} --threads {threads}"
+        lines += ["", f"## {group}", "", f"`{command}`", "", *group_table(run, rows)]
     failures = [
-        f"- {name}, {row.problem.key}: {one.error}"
+        f"- {name}, {row.key}: {one.error}"
         for row in run.rows
         for name, one in row.results.items()
         if one.error
@@ -266,4 +254,4 @@ def to_line(row: Row) -> str:
             parts.append(text + (f" ({own[name]['best']:.2f}x)" if name in own else ""))
         elif one.error:
             parts.append(f"{name} FAILED: {one.error}")
-    return f"{row.problem.key:<62} " + "  ".join(parts)
+    return f"{row.key:<65} " + "  ".join(parts)

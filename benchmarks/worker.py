@@ -10,7 +10,8 @@ request                                   reply
 ``"answer": path}``                       ``{"skip": why}``
 ``{"do": "calibrate", "seconds": s}``     ``{"number": n}``: evaluations per sample
 ``{"do": "sample", "number": n,``         ``{"values": [...]}``, after one sample that is thrown
-``"count": c}``                           away: the caches and the threads are cold
+``"count": c}``                           away: the caches and the threads are cold; one value
+                                          of a task that is a fresh process each time
 ========================================  ====================================================
 
 Any failure is answered with ``{"error": "Type: text"}``; the worker lives on.
@@ -64,6 +65,8 @@ class Worker:
 
     def _sample(self, number: int, count: int) -> dict[str, Any]:
         assert self._task is not None
+        if self._task.fresh:
+            return {"values": [self._task.sample(number)]}
         values = [self._task.sample(number) for _ in range(count + 1)]
         return {"values": values[1:]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import sys
 from collections.abc import Mapping
@@ -16,9 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import __main__ as cli
 from benchmarks import problems, reference
 from benchmarks.driver import Result, Row, Settings, WorkerProcess, run_problem
-from benchmarks.library import SUBJECT, NumPy, Unsupported
+from benchmarks.figures import Run, geometric_mean, ratios, summaries
+from benchmarks.library import SUBJECT, Library, NumPy, Unsupported
 from benchmarks.problem import Expression, Problem, Task
-from benchmarks.report import Run, geometric_mean, ratios, summary, to_json, to_markdown
+from benchmarks.report import to_json, to_markdown
+from benchmarks.targets import TARGETS, Target, to_lines, verdict
 from benchmarks.worker import Worker
 
 TABLE = problems.load()
@@ -276,6 +279,22 @@ def test_samples_last_as_long_as_asked() -> None:
     assert task.answer() == 4950
 
 
+def test_a_task_that_is_a_fresh_process_each_time_takes_one_sample_a_turn() -> None:
+    class Fresh(Expression):
+        def task(self, library: Library) -> Task:
+            task = super().task(library)
+            task.fresh = True
+            return task
+
+    problem = Fresh(group="test", name="fresh", numpy="a", inputs={"a": (5,)})
+    row = run_problem(problem, 1, {"numpy": InProcess(problem)}, SHORT)
+    assert len(row.results["numpy"].values) == SHORT.rounds
+
+
+def test_compilers_get_networks_only() -> None:
+    assert {problem.group for problem in TABLE.values() if problem.whole} == {"train", "infer"}
+
+
 def test_numpy_records_no_gradient() -> None:
     with pytest.raises(Unsupported):
         NumPy("numpy").tensor(np.zeros(1), requires_grad=True)
@@ -332,12 +351,12 @@ def test_ratios_and_summary() -> None:
     first, second, third = rows()
     assert ratios(first) == {"numpy": {"best": pytest.approx(2), "median": pytest.approx(3)}}
     assert ratios(third) == {}
-    table = summary([first, second, third])["numpy"]
-    assert table["rows"] == 2
-    assert table["best"] == pytest.approx(4)
-    assert table["median"] == pytest.approx(24**0.5)
-    assert table["worst"] == pytest.approx(2)
-    assert table["worst row"] == "test/first"
+    entry = summaries([first, second, third])["numpy"][2]
+    assert entry.rows == 2
+    assert entry.best == pytest.approx(4)
+    assert entry.median == pytest.approx(24**0.5)
+    assert entry.worst == pytest.approx(2)
+    assert entry.worst_row == "first"
     assert geometric_mean([1, 100]) == pytest.approx(10)
 
 
@@ -348,32 +367,108 @@ def test_json_report() -> None:
     assert first["results"][SUBJECT]["share of peak"] == pytest.approx(0.5)
     assert first["results"][SUBJECT]["values"] == [2e-6, 1e-6, 3e-6]
     assert third["results"]["numpy"] == {"error": "wrong answer: x"}
-    assert report["summary"]["test"]["numpy"]["best"] == pytest.approx(4)
+    assert report["summary"]["test"]["numpy"]["2"]["best"] == pytest.approx(4)
 
 
 def test_markdown_report() -> None:
     page = to_markdown(finished(rows(), {("float32", 2): 1e11}))
     assert "| first | 2 | 1.00 us (2.00 us) | 50 GFLOP/s, 50% | 2.00 us (6.00 us) |" in page
     assert "**2.00** (3.00)" in page
-    assert "- numpy, test/third: wrong answer: x" in page
-    assert "| test | numpy | 2 | **4.00** | 4.90 | 2.00 | first |" in page
-    header, ruler = page.split("## test\n\n")[1].splitlines()[:2]
+    assert "- numpy, test/third @2: wrong answer: x" in page
+    assert "| test | numpy | 2 | **4.00** (4.90) | 2.00 first |" in page
+    assert "`python -m benchmarks --only test --threads 2`" in page
+    header, ruler = page.split("## test\n\n")[1].splitlines()[2:4]
     assert header.count("|") == ruler.count("|")
+
+
+def test_the_summary_has_columns_for_each_thread_count() -> None:
+    found = rows()
+    found += [
+        Row(row.problem, 1, {SUBJECT: Result([1.0]), "numpy": Result([3.0])}) for row in found
+    ]
+    page = to_markdown(finished(found, {}))
+    assert (
+        "| group | peer | rows | 1 thread: mean | worst row | 2 threads: mean | worst row |" in page
+    )
+    assert (
+        "| test | numpy | 3 | **3.00** (3.00) | 3.00 first | **4.00** (4.90) | 2.00 first |" in page
+    )
+
+
+# --- targets ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.name}-{target.peer}")
+def test_targets_are_about_rows_of_the_tables(target: Target) -> None:
+    selected = [p for p in TABLE.values() if target.selects(Row(p, 1, {}))]
+    assert selected
+    for pattern in filter(None, target.without.split(",")):
+        assert any(fnmatch.fnmatchcase(key, pattern) for key in TABLE)
+    assert target.mean >= target.worst
+
+
+def compared(name: str, subject: float, **peers: float) -> Row:
+    """A row of best times."""
+    results = {SUBJECT: subject, **peers}
+    return Row(add(name), 2, {name: Result([value]) for name, value in results.items()})
+
+
+def test_a_target_counts_the_fastest_peer_unless_it_names_one() -> None:
+    found = [compared("first", 1.0, torch=4.0, jax=1.0), compared("second", 1.0, torch=1.5)]
+    fastest = verdict(Target("x", "test/*", 1.2, 1.1), found, 2)
+    assert fastest is not None
+    assert fastest.summary is not None
+    assert fastest.summary.best == pytest.approx(1.5**0.5)
+    assert [(row.problem.name, peer, ratio) for row, peer, ratio in fastest.short] == [
+        ("first", "jax", 1.0)
+    ]
+    assert fastest.mean_holds
+    assert not fastest.holds
+    against_torch = verdict(Target("x", "test/*", 2.4, 1.5, "torch"), found, 2)
+    assert against_torch is not None
+    assert against_torch.holds
+    without = verdict(Target("x", "test/*", 2.4, 1.5, "torch", "test/sec*"), found, 2)
+    assert without is not None
+    assert without.summary is not None
+    assert without.summary.rows == 1
+    assert verdict(Target("x", "test/*", 2, 1), found, 1) is None
+    assert verdict(Target("x", "test/*", 2, 1, "numpy"), found, 2) is None
+
+
+def test_a_failed_row_is_short_of_its_target() -> None:
+    failed = Row(add("bad"), 2, {SUBJECT: Result(error="no"), "torch": Result([1.0])})
+    found = verdict(Target("x", "test/*", 2, 1), [failed, compared("good", 1.0, torch=9.0)], 2)
+    assert found is not None
+    assert not found.holds
+    assert [(row.problem.name, ratio) for row, _, ratio in found.short] == [("bad", None)]
+
+
+def test_targets_in_the_report_and_on_the_terminal() -> None:
+    problem = TABLE["dropout/dropout 64x256"]
+    row = Row(problem, 2, {SUBJECT: Result([2.0]), "torch": Result([1.0])})
+    page = to_markdown(finished([row], {}))
+    assert "| dropout | torch | 1.5, 1.5 | **0.50**, 0.50: mean and 1 row short |" in page
+    assert "- dropout, against torch, 2 threads: dropout 64x256 0.50 (torch)" in page
+    assert to_lines([row]) == [
+        "SHORT  dropout against torch @2: mean, worst 0.50, 0.50 (wanted 1.5, 1.5)",
+        "       1 row: dropout 64x256 0.50 (torch)",
+    ]
+    assert to_json(finished([row], {}))["targets"][0]["short"] == [problem.key]
 
 
 def test_command_line_runs_chainrule_beside_numpy(tmp_path: Path) -> None:
     files = {name: tmp_path / "out" / f"report.{name}" for name in ("json", "markdown")}
     code = cli.main(
-        ["--only", "overhead/a + b,matmul/32x32x32,train/MLP 2-16-1*", "--peers", "numpy"]
-        + ["--rounds", "1", "--threads", "1"]
+        ["--only", "overhead/a + b,matmul/32x32x32,train/MLP 2-16-1*,import", "--peers", "numpy"]
+        + ["--rounds", "1", "--threads", "2,1"]
         + [text for name, path in files.items() for text in (f"--{name}", str(path))]
     )
     assert code == 0
     report = json.loads(files["json"].read_text())
-    assert [row["name"] for row in report["rows"]] == [
-        "a + b",
-        "32x32x32",
-        "MLP 2-16-1 batch 32 SGD",
+    names = ("a + b", "32x32x32", "MLP 2-16-1 batch 32 SGD")
+    assert [(row["name"], row["threads"]) for row in report["rows"]] == [
+        *((name, threads) for name in names for threads in (1, 2)),
+        ("import beyond NumPy", 1),
     ]
     for row in report["rows"]:
         assert row["results"][SUBJECT]["best"] > 0
@@ -384,7 +479,8 @@ def test_command_line_runs_chainrule_beside_numpy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--only", "nothing"], ["--peers", "tensorflow"], ["--threads", "0"]]
+    "arguments",
+    [["--only", "nothing"], ["--peers", "tensorflow"], ["--threads", "0"], ["--threads", "1,x"]],
 )
 def test_command_line_refuses_nonsense(arguments: list[str]) -> None:
     assert cli.main(arguments) == 2
@@ -392,4 +488,4 @@ def test_command_line_refuses_nonsense(arguments: list[str]) -> None:
 
 def test_command_line_lists_problems(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--list", "--quick", "--only", "import"]) == 0
-    assert capsys.readouterr().out == "import/import beyond NumPy  (quick)\n"
+    assert capsys.readouterr().out == "import/import beyond NumPy @1  (quick)\n"

@@ -23,6 +23,8 @@ print(time.perf_counter() - start)
 class ImportTask(Task):
     """Times imports in subprocesses."""
 
+    fresh = True
+
     def __init__(self, name: str) -> None:
         super().__init__("None", {})
         # The row of NumPy itself shows what it costs from nothing.
@@ -49,4 +51,6 @@ class ImportTime(Problem):
         return None
 
 
-PROBLEMS: list[Problem] = [ImportTime(group="import", name="import beyond NumPy", quick=True)]
+PROBLEMS: list[Problem] = [
+    ImportTime(group="import", name="import beyond NumPy", threads=1, quick=True)
+]

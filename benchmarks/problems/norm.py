@@ -8,22 +8,27 @@ from collections.abc import Iterator
 from benchmarks.problem import Expression, Problem
 
 MEAN = "(x - x.mean({0}, keepdims=True)) / np.sqrt(x.var({0}, keepdims=True) + 1e-5)"
+GROUP_NORMAL = ("(lambda x, shape: {}.reshape(shape))(x.reshape(len(x), 8, -1), x.shape)").format(
+    MEAN.format("axis=2")
+)
 
 
 def rows(
     name: str, line: str, exact: str, shape: tuple[int, ...], **more: bool
 ) -> Iterator[Problem]:
-    """A normalization with its weight and bias; the reference is not timed."""
+    """A normalization with its weight and bias; NumPy's reference is not timed, and serves JAX."""
     channels = shape[1] if line.startswith(("F.batch", "F.group")) else shape[-1]
     inputs = {"x": shape, "w": (channels,), "b": (channels,)}
     size = "x".join(map(str, shape))
     work = 4.0 * math.prod(shape)
-    yield Expression(group="norm", name=f"{name} {size}", torch=line, exact=exact, inputs=inputs,
-                     bytes=2 * work, **more)  # fmt: skip
+    jax = exact.replace("ref.group_normal(x, 8)", GROUP_NORMAL).replace("np.", "jnp.")
+    yield Expression(group="norm", name=f"{name} {size}", torch=line, jax=jax, exact=exact,
+                     inputs=inputs, bytes=2 * work, **more)  # fmt: skip
     yield Expression(
         group="norm",
         name=f"{name} {size} forward + backward",
         torch=f"lib.autograd.grad({line}, [x, w, b], g)",
+        jax=f"jax.vjp(lambda x, w, b: {jax}, x, w, b)[1](g)",
         exact=f"ref.norm_grads(x, w, g, {name!r})",
         inputs=inputs | {"g": shape},
         grads=("x", "w", "b"),

@@ -9,11 +9,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from benchmarks.library import Library, NumPy, Unsupported
+from benchmarks.library import Jax, Library, NumPy, Unsupported
 from benchmarks.problem import Problem, Task
 from benchmarks.problems.train import COLOUR, GREY, LENET, MNIST_CNN, Network, resnet, train
 
@@ -54,6 +53,8 @@ print(status("VmHWM") - before)
 class MemoryTask(Task):
     """Bytes of three steps in a fresh process."""
 
+    fresh = True
+
     def __init__(self, library: Library, threads: int, key: str) -> None:
         super().__init__("None", {})
         self._command = [sys.executable, "-c", PROGRAM, library.name, str(threads), key]
@@ -70,8 +71,6 @@ class MemoryTask(Task):
 class Memory(Network):
     """Peak memory of a network's training steps."""
 
-    whole: ClassVar[bool] = False
-
     def network_task(self, library: Library) -> Task:
         """The steps themselves."""
         return super().task(library)
@@ -79,6 +78,8 @@ class Memory(Network):
     def task(self, library: Library) -> Task:
         if isinstance(library, NumPy):
             raise Unsupported("the reference network is written for clearness")
+        if isinstance(library, Jax):
+            raise Unsupported("the first step compiles, and that memory would count")
         if not sys.platform.startswith("linux"):
             raise Unsupported("peak memory is read from /proc")
         return MemoryTask(library, self.threads or 1, self.key)
