@@ -92,6 +92,15 @@ def test_gradient_of_evaluation(size: int) -> None:
     assert gradgradcheck(lambda x, w, b: F.batch_norm(x, mean, var, w, b), args)
 
 
+@pytest.mark.parametrize("size", [1, 5, 17])
+def test_gradient_of_given_statistics(size: int) -> None:
+    mean = wanting(3, seed=3)
+    var = cr.tensor(np.abs(draw(3, seed=4)) + 0.5, requires_grad=True)
+    args = (wanting(4, 3, size), mean, var)
+    assert gradcheck(lambda x, m, v: F.batch_norm(x, m, v), args)
+    assert gradgradcheck(lambda x, m, v: F.batch_norm(x, m, v), args)
+
+
 # ---------------------------------------------------------------- values
 
 
@@ -374,3 +383,47 @@ def test_same_bits_for_any_number_of_threads(key: str) -> None:
         wanted = [x.grad, w.grad] if key == "rms" else [x.grad, w.grad, b.grad]
         results.append([t.detach().numpy().tobytes() for t in (out, *wanted)])
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shape", [(20, 48, 17), (3, 5, 300), (40, 3, 20), (5, 40, 4), (9, 33)])
+def test_statistics_of_many_and_few_planes(shape: tuple[int, ...], threads: int) -> None:
+    """Each way through the planes: by channel, in the order of memory, short planes, columns."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape) * 3 + 100
+    g = rng.standard_normal(shape)
+    axes = (0, *range(2, len(shape)))
+    mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    normal = (x - mean) / np.sqrt(var + 1e-5)
+    slope = normal * (g * normal).mean(axes, keepdims=True)
+    expected = (g - g.mean(axes, keepdims=True) - slope) / np.sqrt(var + 1e-5)
+    before = cr.get_num_threads()
+    cr.set_num_threads(threads)
+    try:
+        leaf = cr.tensor(x, requires_grad=True)
+        out = F.batch_norm(leaf, None, None, training=True)
+        (dx,) = cr.autograd.grad(out, leaf, cr.tensor(g))
+    finally:
+        cr.set_num_threads(before)
+    np.testing.assert_allclose(out.detach().numpy(), normal, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(dx.numpy(), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 5, 18])
+@pytest.mark.parametrize("n", [1, 16, 37, 1500, 5000])
+def test_a_row_does_not_depend_on_its_neighbours(rows: int, n: int) -> None:
+    """Rows are taken in groups; the numbers of each are the same alone and in company."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((rows, n)).astype(np.float32)
+    g = rng.standard_normal((rows, n)).astype(np.float32)
+    w = cr.tensor(rng.standard_normal(n).astype(np.float32))
+
+    def both(x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        leaf = cr.tensor(x, requires_grad=True)
+        out = F.layer_norm(leaf, (n,), w)
+        return out.detach().numpy(), cr.autograd.grad(out, leaf, cr.tensor(g))[0].numpy()
+
+    together = both(x, g)
+    for r in range(rows):
+        for part, alone in zip(together, both(x[r : r + 1], g[r : r + 1]), strict=True):
+            np.testing.assert_array_equal(part[r], alone[0])

@@ -1,12 +1,13 @@
-// Batch, group, instance, layer, RMS and local response normalization. Kernels: norm.kernel.cpp.
+// Rows that carry batch, group, instance, layer and RMS normalization (norm_functions.cpp).
+// Kernels: norm.kernel.cpp.
 //
-// Two kernel rows carry the first five. `_plane_norm` sees the input as (batch, groups, channels of
-// a group, size): statistics per group, or per group across the batch; weight and bias per channel.
-// `_row_norm` sees rows, with a weight and a bias per element. Mean and variance are outputs of
-// both, for the backward pass and the running statistics; they carry no gradient themselves.
+// `_plane_norm` sees the input as (batch, groups, channels of a group, size): statistics per group,
+// or per channel across the batch; weight and bias per channel. `_plane_scale` is given the
+// statistics of the channels. `_row_norm` sees rows, with a weight and a bias per element. Mean and
+// variance are outputs, for the backward pass and the running statistics; they carry no gradient
+// themselves.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "autograd/node.h"
 #include "core/parallel.h"
@@ -60,8 +61,9 @@ struct Planes {
   bool across;  // one mean and variance per group for the whole batch
 
   Planes(const Dims& input, int64_t groups, bool across) : groups(groups), across(across) {
-    CR_CHECK_STATE(input.size() == 3 && groups > 0 && input[1] % groups == 0, "normalization of ",
-                   input, " in ", groups, " groups");
+    CR_CHECK_STATE(input.size() == 3 && groups > 0 && input[1] % groups == 0 &&
+                       (!across || groups == input[1]),
+                   "normalization of ", input, " in ", groups, " groups");
     batch = input[0];
     per_group = input[1] / groups;
     size = input[2];
@@ -77,45 +79,81 @@ struct Planes {
     const int64_t group = plane / per_group;
     return across ? group % groups : group;
   }
-  // Calls f(plane, channel) for the planes of a statistic, in order.
-  template <class F>
-  void each_plane(int64_t statistic, F&& f) const {
-    const int64_t channel = statistic % groups * per_group;
-    const int64_t begin = across ? 0 : statistic / groups, end = across ? batch : begin + 1;
-    for (int64_t example = begin; example < end; ++example) {
-      const int64_t plane = example * channels() + channel;
-      for (int64_t k = 0; k < per_group; ++k) f(plane + k, channel + k);
-    }
+  // The planes of a statistic: per_statistic() of them, step() apart.
+  int64_t first(int64_t statistic) const { return across ? statistic : statistic * per_group; }
+  int64_t step() const { return across ? channels() : 1; }
+  double nanoseconds() const { return 5 + 0.08 * static_cast<double>(size); }  // of a plane
+  // Whether to go statistic by statistic: there are enough for the threads, and planes far apart
+  // are long enough to be worth the way.
+  bool by_statistic() const { return statistics() >= 16 && (!across || size >= 256); }
+  // Where numbers of planes are kept: those of a statistic are apart() apart.
+  int64_t place(int64_t plane) const {
+    return across && by_statistic() ? plane % groups * batch + plane / groups : plane;
   }
+  int64_t apart() const { return by_statistic() ? 1 : step(); }
+  // Numbers that belong to a plane: of its channel when a channel is a statistic.
+  int64_t scales() const { return across ? groups : count(); }
+  int64_t scale(int64_t plane) const { return across ? plane % groups : plane; }
 };
 
-// measure(plane, statistic) for every plane, combine(statistic) in the order of its planes, then
-// apply(plane, channel, statistic). One statistic at a time, so that its planes are still in cache
-// when they are read again; plane by plane when there are too few statistics for the threads. The
-// same bits both ways.
+// Planes `step` apart: of one statistic, or (`many`) each of the next one.
+struct Run {
+  int64_t first, count, step;
+  bool many;
+};
+
+// f(run) for all planes in the order of memory.
+template <class F>
+void in_order(const Planes& p, F&& f) {
+  const int64_t unit = p.across ? p.channels() : p.per_group;
+  parallel(p.count(), grain_for(p.nanoseconds()), [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin, next; i < end; i = next) {
+      next = std::min(end, (i / unit + 1) * unit);
+      f(Run{i, next - i, 1, p.across});
+    }
+  });
+}
+
+// measure(run), combine(statistic), then apply(run) for all planes. One statistic at a time, so
+// that its planes are still in cache when they are read again; else in the order of memory.
 template <class Measure, class Combine, class Apply>
 void over_statistics(const Planes& p, Measure&& measure, Combine&& combine, Apply&& apply) {
-  constexpr int64_t kEnough = 16;
-  const double plane_ns = 20 + 0.2 * static_cast<double>(p.size);
-  if (p.statistics() >= kEnough) {
-    const int64_t grain = grain_for(2 * plane_ns * static_cast<double>(p.per_statistic()));
+  if (p.by_statistic()) {
+    const int64_t grain = grain_for(2 * p.nanoseconds() * static_cast<double>(p.per_statistic()));
     parallel(p.statistics(), grain, [&](int64_t begin, int64_t end, int) {
       for (int64_t s = begin; s < end; ++s) {
-        p.each_plane(s, [&](int64_t i, int64_t) { measure(i, s); });
+        const Run run{p.first(s), p.per_statistic(), p.step(), false};
+        measure(run);
         combine(s);
-        p.each_plane(s, [&](int64_t i, int64_t channel) { apply(i, channel, s); });
+        apply(run);
       }
     });
     return;
   }
-  const auto every_plane = [&](auto&& f) {
-    parallel(p.count(), grain_for(plane_ns), [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) f(i);
-    });
-  };
-  every_plane([&](int64_t i) { measure(i, p.statistic(i)); });
+  in_order(p, measure);
   for (int64_t s = 0; s < p.statistics(); ++s) combine(s);
-  every_plane([&](int64_t i) { apply(i, i % p.channels(), p.statistic(i)); });
+  in_order(p, apply);
+}
+
+template <class T>
+PlaneRows<T> rows_of(const Run& run, const Planes& p, const T* x, const T* mean) {
+  return {.x = x + run.first * p.size,
+          .rows = run.count,
+          .stride = run.step * p.size,
+          .n = p.size,
+          .mean = mean + p.statistic(run.first),
+          .mean_step = run.many,
+          .step = run.step == 1};
+}
+
+// The factor of every plane's elements: weight / sqrt(var + eps) of statistic s.
+template <class T>
+void set_scales(const Planes& p, int64_t s, const T* weight, double inverse, T* scale) {
+  const int64_t count = p.across ? 1 : p.per_group, first = p.first(s);
+  for (int64_t plane = first; plane < first + count; ++plane) {
+    const T* factor = weight ? weight + plane % p.channels() : nullptr;
+    scale[plane] = static_cast<T>(factor ? inverse * static_cast<double>(*factor) : inverse);
+  }
 }
 
 // f(first, count) over the columns of (batch, groups), which are planes of one element.
@@ -146,28 +184,34 @@ void plane_norm(Call& call) {
   Carver carver(call.workspace);
   double* means = carver.take<double>(p.count());
   double* squares = carver.take<double>(p.count());
-  double* inverse = carver.take<double>(p.statistics());
+  T* scale = carver.take<T>(p.scales());
   const NormKernels<T>& kernel = kernels<T>();
+  // Planes that lie behind one another are measured as one.
+  const int64_t joined = p.by_statistic() && !p.across ? p.per_group : 1;
+  const int64_t pieces = p.per_statistic() / joined, size = joined * p.size;
   over_statistics(
       p,
-      [&](int64_t i, int64_t) { kernel.moments(x + i * p.size, p.size, &means[i], &squares[i]); },
+      [&](const Run& run) {
+        const int64_t at = p.place(run.first);
+        kernel.moments(x + run.first * p.size, run.count / joined, run.step * p.size, size, true,
+                       means + at, squares + at);
+      },
       [&](int64_t s) {
+        const int64_t first = p.place(p.first(s)), end = first + pieces * p.apart();
         double center = 0, total = 0;
-        p.each_plane(s, [&](int64_t i, int64_t) { center += means[i]; });
-        center /= static_cast<double>(p.per_statistic());
-        p.each_plane(s, [&](int64_t i, int64_t) {
-          const double step = means[i] - center;
-          total += squares[i] + static_cast<double>(p.size) * step * step;
-        });
+        for (int64_t k = first; k < end; k += p.apart()) center += means[k];
+        center /= static_cast<double>(pieces);
+        for (int64_t k = first; k < end; k += p.apart()) {
+          const double step = means[k] - center;
+          total += squares[k] + static_cast<double>(size) * step * step;
+        }
         mean[s] = static_cast<T>(center);
         var[s] = static_cast<T>(total / p.elements());
-        inverse[s] = inverse_deviation(var[s], eps);
+        set_scales(p, s, weight, inverse_deviation(var[s], eps), scale);
       },
-      [&](int64_t i, int64_t channel, int64_t s) {
-        const double scale =
-            weight ? inverse[s] * static_cast<double>(weight[channel]) : inverse[s];
-        kernel.affine(x + i * p.size, p.size, mean[s], static_cast<T>(scale),
-                      bias ? bias[channel] : T(0), out + i * p.size);
+      [&](const Run& run) {
+        kernel.affine(rows_of(run, p, x, mean), scale + p.scale(run.first),
+                      bias ? bias + run.first % p.channels() : bias, out + run.first * p.size);
       });
 }
 
@@ -187,54 +231,61 @@ void plane_norm_grad(Call& call) {
     return;
   }
   Carver carver(call.workspace);
-  double* sums = carver.take<double>(2 * p.count());        // see grad_sums
-  double* means = carver.take<double>(2 * p.statistics());  // of the sums times the weight
+  double* sums = carver.take<double>(2 * p.count());  // see grad_sums
   double* inverse = carver.take<double>(p.statistics());
-  const auto weight_of = [&](int64_t channel) {
-    return weight ? static_cast<double>(weight[channel]) : 1;
-  };
+  T* scale = carver.take<T>(p.scales());
+  T* slope = carver.take<T>(p.statistics());
+  T* level = carver.take<T>(p.statistics());
   const NormKernels<T>& kernel = kernels<T>();
   over_statistics(
       p,
-      [&](int64_t i, int64_t s) {
-        kernel.grad_sums(g + i * p.size, x + i * p.size, p.size, mean[s], sums + 2 * i);
+      [&](const Run& run) {
+        kernel.grad_sums(rows_of(run, p, x, mean), g + run.first * p.size,
+                         sums + 2 * p.place(run.first));
       },
       [&](int64_t s) {
+        const double* part = sums + 2 * p.place(p.first(s));
+        const T* factor = weight ? weight + p.first(s) % p.channels() : nullptr;
         double total[2] = {};
-        p.each_plane(s, [&](int64_t i, int64_t channel) {
-          total[0] += weight_of(channel) * sums[2 * i];
-          total[1] += weight_of(channel) * sums[2 * i + 1];
-        });
-        means[2 * s] = total[0] / p.elements();
-        means[2 * s + 1] = total[1] / p.elements();
-        inverse[s] = inverse_deviation(var[s], eps);
+        for (int64_t k = 0; k < p.per_statistic(); ++k, part += 2 * p.apart()) {
+          const double by = factor ? static_cast<double>(factor[p.across ? 0 : k]) : 1;
+          total[0] += by * part[0];
+          total[1] += by * part[1];
+        }
+        const double scale_of = inverse[s] = inverse_deviation(var[s], eps);
+        set_scales(p, s, weight, scale_of, scale);
+        slope[s] = static_cast<T>(-scale_of * scale_of * scale_of * total[1] / p.elements());
+        level[s] = static_cast<T>(-scale_of * total[0] / p.elements());
       },
-      [&](int64_t i, int64_t channel, int64_t s) {
-        const double scale = inverse[s];
-        kernel.grad_input(g + i * p.size, x + i * p.size, p.size, mean[s],
-                          static_cast<T>(scale * weight_of(channel)),
-                          static_cast<T>(-scale * scale * scale * means[2 * s + 1]),
-                          static_cast<T>(-scale * means[2 * s]), dx + i * p.size);
+      [&](const Run& run) {
+        const int64_t s = p.statistic(run.first);
+        kernel.grad_input(rows_of(run, p, x, mean), g + run.first * p.size,
+                          scale + p.scale(run.first), slope + s, level + s,
+                          dx + run.first * p.size);
       });
-  for (int64_t channel = 0; channel < p.channels(); ++channel) {
-    double total[2] = {};
-    for (int64_t i = channel; i < p.count(); i += p.channels()) {
-      total[0] += sums[2 * i];
-      total[1] += sums[2 * i + 1] * inverse[p.statistic(i)];
-    }
-    dbias[channel] = static_cast<T>(total[0]);
-    dweight[channel] = static_cast<T>(total[1]);
-  }
+  parallel(p.channels(), grain_for(2 * static_cast<double>(p.batch)),
+           [&](int64_t begin, int64_t end, int) {
+             for (int64_t channel = begin; channel < end; ++channel) {
+               double total[2] = {};
+               for (int64_t example = 0; example < p.batch; ++example) {
+                 const int64_t plane = example * p.channels() + channel;
+                 const double* part = sums + 2 * p.place(plane);
+                 total[0] += part[0];
+                 total[1] += part[1] * inverse[p.statistic(plane)];
+               }
+               dbias[channel] = static_cast<T>(total[0]);
+               dweight[channel] = static_cast<T>(total[1]);
+             }
+           });
 }
 
-// Enough for both directions: two numbers per plane and three per statistic.
+// Enough for both directions.
 size_t plane_workspace(const Planes& p) {
   Carver carver(nullptr);
-  carver.take<double>(p.count());
-  carver.take<double>(p.count());
-  carver.take<double>(2 * p.statistics());
-  carver.take<double>(p.statistics());
-  return carver.used();
+  carver.take<double>(2 * p.count());
+  for (int k = 0; k < 3; ++k) carver.take<double>(p.statistics());
+  carver.take<double>(p.scales());
+  return carver.used() + 64;
 }
 
 const Row plane_norm_row =
@@ -297,45 +348,152 @@ const Row plane_norm_grad_row =
                             [&](auto tag) { plane_norm_grad<typename decltype(tag)::type>(call); });
         });
 
+// ---------------------------------------------------------------- by given statistics
+
+// Per channel: weight / sqrt(var + eps).
 template <class T>
-void plane_affine(Call& call) {
-  const Planes p(call.in[0].shape(), 1, true);
-  const T *x = call.in[0].data<T>(), *mean = call.in[1].data<T>(), *scale = call.in[2].data<T>(),
-          *shift = data_or_null<T>(call.in[3]);
-  T* out = call.out[0].data<T>();
-  parallel(p.count(), grain_for(5 + 0.1 * static_cast<double>(p.size)),
-           [&](int64_t begin, int64_t end, int) {
-             int64_t channel = begin % p.channels();
-             for (int64_t i = begin; i < end; ++i) {
-               kernels<T>().affine(x + i * p.size, p.size, mean[channel], scale[channel],
-                                   shift ? shift[channel] : T(0), out + i * p.size);
-               if (++channel == p.channels()) channel = 0;
-             }
-           });
+void scales(const Tensor& var, const Tensor& weight, double eps, T* scale) {
+  const T *variance = var.data<T>(), *factor = data_or_null<T>(weight);
+  for (int64_t c = 0; c < var.numel(); ++c) {
+    const double inverse = inverse_deviation(variance[c], eps);
+    scale[c] = static_cast<T>(factor ? inverse * static_cast<double>(factor[c]) : inverse);
+  }
 }
 
-const Row plane_affine_row =
-    Row("_plane_affine(Tensor input, Tensor mean, Tensor scale, Tensor? shift)")
-        .doc("``(input - mean) * scale + shift`` of (N, C, S) with (C, 1).")
+template <class T>
+void plane_scale(Call& call) {
+  const Planes p(call.in[0].shape(), call.in[0].shape()[1], true);
+  const T *x = call.in[0].data<T>(), *mean = call.in[1].data<T>(),
+          *shift = data_or_null<T>(call.in[4]);
+  T *scale = reinterpret_cast<T*>(call.workspace), *out = call.out[0].data<T>();
+  scales(call.in[2], call.in[3], call.attrs.f(0), scale);
+  if (p.size == 1) {
+    parallel(p.batch, grain_for(5 + 0.1 * static_cast<double>(p.groups)),
+             [&](int64_t begin, int64_t end, int) {
+               const int64_t at = begin * p.groups;
+               kernels<T>().columns_affine(x + at, mean, scale, shift, end - begin, p.groups,
+                                           p.groups, out + at);
+             });
+    return;
+  }
+  in_order(p, [&](const Run& run) {
+    const int64_t channel = run.first % p.groups;
+    kernels<T>().affine(rows_of(run, p, x, mean), scale + channel, shift ? shift + channel : shift,
+                        out + run.first * p.size);
+  });
+}
+
+const Row plane_scale_row =
+    Row("_plane_scale(Tensor input, Tensor mean, Tensor var, Tensor? weight, Tensor? bias, "
+        "float eps)")
+        .doc("Normalize (N, C, S) by a given mean and variance of each channel.")
         .infer([](Call& call) {
           call.contiguous = true;
           call.out_meta[0] = call.in[0].meta();
+          call.workspace_bytes = static_cast<size_t>(call.in[2].nbytes());
         })
         .launch([](Call& call) {
           dispatch_floating(call.in[0].dtype(),
-                            [&](auto tag) { plane_affine<typename decltype(tag)::type>(call); });
+                            [&](auto tag) { plane_scale<typename decltype(tag)::type>(call); });
         })
-        .saves("input for scale, mean for scale, scale for input, scale for mean")
+        .saves(
+            "input for mean, input for var, input for weight, mean, var, weight for input, "
+            "weight for mean, weight for var")
         .vjp([](Vjp& v) {
-          v.set(0, [&] { return v.grad() * v.in(2); });
-          v.set(1, [&] { return -(v.grad() * v.in(2)); });
-          v.set(2, [&] { return v.grad() * (v.in(0) - v.in(1)); });
-          v.set(3, [&] { return v.grad(); });
+          const double eps = v.attrs().f(0);
+          const bool statistics = v.needs(1) || v.needs(2) || v.needs(3);
+          const Tensor grad = v.grad(), weight = v.in(3);
+          const auto column = [](const Tensor& t) { return OP(reshape)(t, Dims{t.numel(), 1}); };
+          Gradients d;
+          if (statistics && !GradMode::enabled()) {
+            Attrs attrs;
+            attrs.push_float(eps);
+            Tensor out[kMaxOutputs];
+            run(OP(_plane_scale_grad), {grad, v.in(0), v.in(1), v.in(2), weight}, attrs, out);
+            d = {out[0], out[1], out[2]};
+          }
+          const Tensor inverse = OP(rsqrt)(v.in(2) + eps);
+          const Tensor scale = weight ? inverse * weight : inverse;
+          if (!d.input) {
+            if (v.needs(0)) d.input = grad * column(scale);
+            if (statistics || v.needs(4)) d.bias = OP(sum)(grad, Dims{0, 2});
+            if (statistics) {
+              d.weight = OP(sum)(grad * (v.in(0) - column(v.in(1))), Dims{0, 2}) * inverse;
+            }
+          }
+          v.set(0, d.input);
+          v.set(1, [&] { return -(scale * d.bias); });
+          v.set(2, [&] { return scale * inverse * d.weight * -0.5; });
+          v.set(3, d.weight);
+          v.set(4, d.bias);
+        });
+
+template <class T>
+void plane_scale_grad(Call& call) {
+  const Planes p(call.in[1].shape(), call.in[1].shape()[1], true);
+  const double eps = call.attrs.f(0);
+  const T *g = call.in[0].data<T>(), *x = call.in[1].data<T>(), *mean = call.in[2].data<T>(),
+          *var = call.in[3].data<T>();
+  T *dx = call.out[0].data<T>(), *dweight = call.out[1].data<T>(), *dbias = call.out[2].data<T>();
+  Carver carver(call.workspace);
+  T* scale = carver.take<T>(p.groups);
+  scales(call.in[3], call.in[4], eps, scale);
+  double* sums = carver.take<double>(2 * std::max(p.count(), p.groups));
+  if (p.size == 1) {
+    over_columns(p, [&](int64_t j, int64_t width) {
+      kernels<T>().columns_affine_grad(g + j, x + j, mean + j, scale + j, p.batch, p.groups, width,
+                                       dx + j, sums + 2 * j);
+    });
+  } else {
+    in_order(p, [&](const Run& run) {
+      const T *grad = g + run.first * p.size, zero = 0;
+      PlaneRows<T> rows = rows_of(run, p, x, mean);
+      kernels<T>().grad_sums(rows, grad, sums + 2 * run.first);
+      rows.x = grad;
+      rows.mean = &zero;
+      rows.mean_step = 0;
+      kernels<T>().affine(rows, scale + run.first % p.groups, nullptr, dx + run.first * p.size);
+    });
+  }
+  const int64_t pieces = p.size == 1 ? 1 : p.batch;
+  for (int64_t channel = 0; channel < p.groups; ++channel) {
+    double total[2] = {};
+    for (int64_t k = 0; k < pieces; ++k) {
+      const double* part = sums + 2 * (k * p.groups + channel);
+      total[0] += part[0];
+      total[1] += part[1];
+    }
+    dbias[channel] = static_cast<T>(total[0]);
+    dweight[channel] = static_cast<T>(total[1] * inverse_deviation(var[channel], eps));
+  }
+}
+
+const Row plane_scale_grad_row =
+    Row("_plane_scale_grad(Tensor grad, Tensor input, Tensor mean, Tensor var, Tensor? weight, "
+        "float eps) -> (Tensor input_grad, Tensor weight_grad, Tensor bias_grad)")
+        .doc("Gradients of ``_plane_scale`` in one sweep.")
+        .infer([](Call& call) {
+          call.contiguous = true;
+          call.outputs = 3;
+          const Tensor& x = call.in[1];
+          const Planes p(x.shape(), x.shape()[1], true);
+          call.out_meta[0] = x.meta();
+          call.set_output(1, {p.channels()}, x.dtype());
+          call.set_output(2, {p.channels()}, x.dtype());
+          Carver carver(nullptr);
+          carver.take<double>(p.channels());
+          carver.take<double>(2 * std::max(p.count(), p.channels()));
+          call.workspace_bytes = carver.used();
+        })
+        .launch([](Call& call) {
+          dispatch_floating(call.in[1].dtype(), [&](auto tag) {
+            plane_scale_grad<typename decltype(tag)::type>(call);
+          });
         });
 
 // ---------------------------------------------------------------- rows
 
-double row_nanoseconds(int64_t n) { return 30 + 0.3 * static_cast<double>(n); }
+double row_nanoseconds(int64_t n) { return 8 + 0.08 * static_cast<double>(n); }
 
 // How the gradient cuts the rows: each block sums its part of the weight's and bias's gradients.
 struct RowBlocks {
@@ -449,344 +607,6 @@ const Row row_norm_grad_row =
         .launch([](Call& call) {
           dispatch_floating(call.in[0].dtype(),
                             [&](auto tag) { row_norm_grad<typename decltype(tag)::type>(call); });
-        });
-
-// ---------------------------------------------------------------- what users call
-
-void check_input(const char* op, const Tensor& x, double eps) {
-  CR_CHECK_TYPE(is_floating(x.dtype()), op, ": needs a floating-point input (got ", x.dtype(),
-                "); convert with .float()");
-  CR_CHECK(eps >= 0, op, ": eps must not be negative (got ", eps, ")");
-}
-
-void check_channels(const char* op, const Tensor& x) {
-  CR_CHECK(x.rank() >= 2, op, ": the input needs a batch and a channel dimension (got shape ",
-           x.shape(), "); expected (N, C, ...)");
-  CR_CHECK(x.shape()[1] > 0, op, ": no channels (got input of shape ", x.shape(), ")");
-}
-
-void check_parameter(const char* op, const char* name, const Tensor& parameter, const Tensor& x,
-                     const Dims& shape) {
-  if (!parameter) return;
-  CR_CHECK(parameter.shape() == shape, op, ": ", name, " of shape ", parameter.shape(),
-           " does not fit the input of shape ", x.shape(), "; expected ", shape);
-  CR_CHECK_TYPE(parameter.dtype() == x.dtype(), op, ": got input of dtype ", x.dtype(), " and ",
-                name, " of dtype ", parameter.dtype(), "; expected one dtype; convert with .to()");
-}
-
-void check_running(const char* op, const char* name, const Tensor& running, const Tensor& x) {
-  if (!running) return;
-  const Dims expected{x.shape()[1]};
-  CR_CHECK(running.shape() == expected, op, ": ", name, " of shape ", running.shape(),
-           " does not fit the input of shape ", x.shape(), "; expected ", expected);
-  CR_CHECK_TYPE(is_floating(running.dtype()), op, ": ", name,
-                " must be a floating-point tensor (got ", running.dtype(), ")");
-}
-
-int64_t product(const Dims& shape, int first, int last) {
-  int64_t n = 1;
-  for (int i = first; i < last; ++i) n *= shape[i];
-  return n;
-}
-
-constexpr int64_t kShort = 16;  // planes of fewer elements are not worth a call each
-
-// By given statistics, as in evaluation.
-Tensor normalize_by(const char* op, const Tensor& x, const Tensor& mean, const Tensor& var,
-                    const Tensor& weight, const Tensor& bias, double eps) {
-  CR_CHECK(mean && var, op,
-           ": without the statistics of the batch, running_mean and running_var are needed "
-           "(got None)");
-  const Dims& shape = x.shape();
-  const Dims planes{shape[0], shape[1], product(shape, 2, shape.size())};
-  const Dims column{shape[1], 1};
-  Tensor scale = OP(rsqrt)(OP(to)(var, x.dtype()) + eps);
-  if (weight) scale = scale * weight;
-  const Tensor shift = bias ? OP(reshape)(bias, column) : bias;
-  const Tensor center = OP(to)(mean, x.dtype());
-  const Tensor input = OP(reshape)(x, planes), middle = OP(reshape)(center, column);
-  scale = OP(reshape)(scale, column);
-  if (planes[2] >= kShort) {
-    return OP(reshape)(OP(_plane_affine)(input, middle, scale, shift), shape);
-  }
-  const Tensor out = (input - middle) * scale;
-  return OP(reshape)(shift ? out + shift : out, shape);
-}
-
-// running <- running + momentum * (mean of the values over the batch - running)
-void follow(const Tensor& running, const Tensor& values, double momentum) {
-  if (!running) return;
-  const Tensor batch = OP(reshape)(values, Dims{-1, running.numel()});
-  const Tensor value = OP(mean)(batch, Dims{0});
-  run_inplace(OP(lerp), {running, value, Tensor::scalar(momentum, running.dtype(), true)}, Attrs());
-}
-
-struct Normalized {
-  Tensor out, mean, var;
-};
-
-Normalized normalize_planes(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                            int64_t groups, bool across, double eps) {
-  Attrs attrs;
-  attrs.push_int(groups);
-  attrs.push_bool(across);
-  attrs.push_float(eps);
-  Tensor out[kMaxOutputs];
-  run(OP(_plane_norm), {x, weight, bias}, attrs, out);
-  return {out[0], out[1], out[2]};
-}
-
-// Batch and instance normalization: what the two differ in is `across`.
-Tensor normalize_channels(const char* op, const TensorList& in, const Attrs& attrs, bool across) {
-  const Tensor &x = in[0], &running_mean = in[1], &running_var = in[2];
-  const Tensor &weight = in[3], &bias = in[4];
-  const bool by_input = attrs.b(0);
-  const double momentum = attrs.f(1), eps = attrs.f(2);
-  check_input(op, x, eps);
-  check_channels(op, x);
-  const Dims& shape = x.shape();
-  const int64_t batch = shape[0], channels = shape[1], size = product(shape, 2, shape.size());
-  check_parameter(op, "weight", weight, x, {channels});
-  check_parameter(op, "bias", bias, x, {channels});
-  check_running(op, "running_mean", running_mean, x);
-  check_running(op, "running_var", running_var, x);
-  if (!by_input) return normalize_by(op, x, running_mean, running_var, weight, bias, eps);
-
-  const int64_t count = across ? batch * size : size;
-  CR_CHECK(count != 1, op, ": one value per channel has no variance (got input of shape ", shape,
-           "); expected more values, or evaluation by running statistics");
-  // Short planes are gathered into one per channel.
-  const bool gather = across && size > 1 && size < kShort && x.numel() > 0;
-  Tensor planes = OP(reshape)(x, Dims{batch, channels, size});
-  if (gather) {
-    planes = OP(reshape)(OP(transpose)(planes, 0, 1), Dims{1, channels, batch * size});
-  }
-  Normalized result = normalize_planes(planes, weight, bias, channels, across, eps);
-  if (gather) {
-    result.out =
-        OP(contiguous)(OP(transpose)(OP(reshape)(result.out, Dims{channels, batch, size}), 0, 1));
-  }
-  if (count > 1 && batch > 0) {
-    const NoGrad untaped;
-    const double n = static_cast<double>(count);
-    follow(running_mean, result.mean, momentum);
-    follow(running_var, result.var * (n / (n - 1)), momentum);
-  }
-  return OP(reshape)(result.out, shape);
-}
-
-// Layer and RMS normalization: what the two differ in is `centered`.
-Tensor normalize_last(const char* op, const Tensor& x, const Dims& normalized, const Tensor& weight,
-                      const Tensor& bias, double eps, bool centered) {
-  check_input(op, x, eps);
-  const int kept = x.rank() - normalized.size();
-  CR_CHECK(!normalized.empty(), op, ": normalized_shape is empty; expected at least one size");
-  CR_CHECK(kept >= 0 && Dims(x.shape().begin() + std::max(kept, 0), x.shape().end()) == normalized,
-           op, ": the input of shape ", x.shape(), " does not end with normalized_shape ",
-           normalized);
-  check_parameter(op, "weight", weight, x, normalized);
-  check_parameter(op, "bias", bias, x, normalized);
-  const Dims flat{product(normalized, 0, normalized.size())};
-  const auto flatten = [&](const Tensor& t) { return t ? OP(reshape)(t, flat) : t; };
-  Attrs attrs;
-  attrs.push_float(eps);
-  attrs.push_bool(centered);
-  const Dims rows{product(x.shape(), 0, kept), flat[0]};
-  Tensor out[kMaxOutputs];
-  run(OP(_row_norm), {OP(reshape)(x, rows), flatten(weight), flatten(bias)}, attrs, out);
-  return OP(reshape)(out[0], x.shape());
-}
-
-const Row batch_norm_row =
-    Row("batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, "
-        "Tensor? weight=None, Tensor? bias=None, bool training=False, float momentum=0.1, "
-        "float eps=1e-05)")
-        .doc(R"(``(input - mean) / sqrt(var + eps) * weight + bias`` for every channel.
-
-In training, mean and (biased) variance are those of the batch, and the running statistics move
-towards them by ``momentum``, the variance unbiased; otherwise they are the running ones.
-
-Args:
-    input: (N, C) or (N, C, ...), floating dtype.
-    running_mean: (C,), written to in training, or None.
-    running_var: (C,), written to in training, or None.
-    weight: (C,), the input's dtype, or None.
-    bias: (C,), the input's dtype, or None.
-    training: whether to use the statistics of the batch.
-    momentum: weight of the new value in the running statistics.
-    eps: added to the variance.
-
-Raises:
-    ValueError: when shapes do not fit, there is one value per channel in training, eps is
-        negative, or the running statistics are missing in evaluation.
-    TypeError: when dtypes differ or are not floating.
-
-Example:
-    >>> F.batch_norm(cr.tensor([[1.], [3.]]), None, None, training=True)
-    tensor([[-1.0000],
-            [ 1.0000]])
-)")
-        .nn()
-        .compose([](const TensorList& in, const Attrs& attrs) {
-          return normalize_channels("batch_norm", in, attrs, true);
-        });
-
-const Row instance_norm_row =
-    Row("instance_norm(Tensor input, Tensor? running_mean=None, Tensor? running_var=None, "
-        "Tensor? weight=None, Tensor? bias=None, bool use_input_stats=True, "
-        "float momentum=0.1, float eps=1e-05)")
-        .doc(R"(:func:`batch_norm` with the statistics of every example by itself.
-
-Args:
-    input: (N, C, ...), floating dtype.
-    running_mean: (C,), moved towards the mean over the batch, or None.
-    running_var: (C,), alike.
-    weight: (C,), the input's dtype, or None.
-    bias: (C,), the input's dtype, or None.
-    use_input_stats: False uses the running statistics.
-    momentum: weight of the new value in the running statistics.
-    eps: added to the variance.
-
-Raises:
-    ValueError: when shapes do not fit, a plane has one value, or eps is negative.
-    TypeError: when dtypes differ or are not floating.
-
-Example:
-    >>> F.instance_norm(cr.tensor([[[1., 3.]]]))
-    tensor([[[-1.0000,  1.0000]]])
-)")
-        .nn()
-        .compose([](const TensorList& in, const Attrs& attrs) {
-          return normalize_channels("instance_norm", in, attrs, false);
-        });
-
-const Row group_norm_row =
-    Row("group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, "
-        "float eps=1e-05)")
-        .doc(R"(Normalize groups of channels of every example, then scale and shift each channel.
-
-Args:
-    input: (N, C, ...), floating dtype.
-    num_groups: divides C.
-    weight: (C,), the input's dtype, or None.
-    bias: (C,), the input's dtype, or None.
-    eps: added to the variance.
-
-Raises:
-    ValueError: when shapes do not fit, num_groups does not divide C, or eps is negative.
-    TypeError: when dtypes differ or are not floating.
-
-Example:
-    >>> F.group_norm(cr.tensor([[1., 3., 10., 30.]]), 2)
-    tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
-)")
-        .nn()
-        .compose([](const TensorList& in, const Attrs& attrs) {
-          const Tensor& x = in[0];
-          const int64_t groups = attrs.i(0);
-          check_input("group_norm", x, attrs.f(1));
-          check_channels("group_norm", x);
-          const Dims& shape = x.shape();
-          CR_CHECK(groups >= 1 && shape[1] % groups == 0,
-                   "group_norm: num_groups must be positive "
-                   "and divide the channels (got ",
-                   groups, " groups and an input of shape ", shape, ")");
-          check_parameter("group_norm", "weight", in[1], x, {shape[1]});
-          check_parameter("group_norm", "bias", in[2], x, {shape[1]});
-          const Dims planes{shape[0], shape[1], product(shape, 2, shape.size())};
-          const Normalized result =
-              normalize_planes(OP(reshape)(x, planes), in[1], in[2], groups, false, attrs.f(1));
-          return OP(reshape)(result.out, shape);
-        });
-
-const Row layer_norm_row =
-    Row("layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, "
-        "Tensor? bias=None, float eps=1e-05)")
-        .doc(R"(``(input - mean) / sqrt(var + eps) * weight + bias`` over the last dimensions.
-
-Args:
-    input: (..., *normalized_shape), floating dtype.
-    normalized_shape: sizes of the dimensions that share a mean and a variance.
-    weight: normalized_shape, the input's dtype, or None.
-    bias: normalized_shape, the input's dtype, or None.
-    eps: added to the variance.
-
-Raises:
-    ValueError: when shapes do not fit or eps is negative.
-    TypeError: when dtypes differ or are not floating.
-
-Example:
-    >>> F.layer_norm(cr.tensor([[1., 3.]]), (2,))
-    tensor([[-1.0000,  1.0000]])
-)")
-        .nn()
-        .compose([](const TensorList& in, const Attrs& attrs) {
-          return normalize_last("layer_norm", in[0], attrs.ints(0), in[1], in[2], attrs.f(1), true);
-        });
-
-const Row rms_norm_row =
-    Row("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None)")
-        .doc(R"(``input / sqrt(mean(input ** 2) + eps) * weight`` over the last dimensions.
-
-Args:
-    input: (..., *normalized_shape), floating dtype.
-    normalized_shape: sizes of the dimensions the mean runs over.
-    weight: normalized_shape, the input's dtype, or None.
-    eps: added to the mean square; None is the machine epsilon of the dtype.
-
-Raises:
-    ValueError: when shapes do not fit or eps is negative.
-    TypeError: when dtypes differ or are not floating.
-
-Example:
-    >>> F.rms_norm(cr.tensor([[3., 4.]]), (2,))
-    tensor([[0.8485, 1.1314]])
-)")
-        .nn()
-        .compose([](const TensorList& in, const Attrs& attrs) {
-          const double smallest = in[0].dtype() == DType::kFloat64
-                                      ? std::numeric_limits<double>::epsilon()
-                                      : std::numeric_limits<float>::epsilon();
-          return normalize_last("rms_norm", in[0], attrs.ints(0), in[1], Tensor(),
-                                attrs.none(1) ? smallest : attrs.f(1), false);
-        });
-
-const Row local_response_norm_row =
-    Row("local_response_norm(Tensor input, int size, float alpha=0.0001, float beta=0.75, "
-        "float k=1)")
-        .doc(R"(``input / (k + alpha * mean of squares over nearby channels) ** beta``.
-
-Args:
-    input: (N, C, ...) of three or more dimensions, floating dtype.
-    size: channels in a neighbourhood; those beyond the first and last count as zeros.
-    alpha: factor of the mean.
-    beta: exponent.
-    k: constant term.
-
-Raises:
-    ValueError: when the input has fewer than three dimensions or size is not positive.
-    TypeError: when the input is not floating.
-
-Example:
-    >>> F.local_response_norm(cr.tensor([[[3.], [4.]]]), 1, alpha=1.0, beta=0.5, k=0.0)
-    tensor([[[1.],
-             [1.]]])
-)")
-        .nn()
-        .compose([](const TensorList& in, const Attrs& attrs) {
-          const Tensor& x = in[0];
-          const int64_t size = attrs.i(0);
-          check_input("local_response_norm", x, 0);
-          CR_CHECK(x.rank() >= 3,
-                   "local_response_norm: the input needs at least 3 dimensions (got ", x.shape(),
-                   "); expected (N, C, ...)");
-          CR_CHECK(size >= 1, "local_response_norm: size must be positive (got ", size, ")");
-          if (x.numel() == 0) return OP(clone)(x);
-          const Dims planes{x.shape()[0], 1, x.shape()[1], product(x.shape(), 2, x.rank())};
-          const Tensor squares =
-              OP(pad)(OP(square)(OP(reshape)(x, planes)), Dims{0, 0, size / 2, (size - 1) / 2});
-          const Tensor means = OP(avg_pool2d)(squares, Dims{size, 1}, Dims{1, 1});
-          return x / OP(reshape)(OP(pow)(means * attrs.f(1) + attrs.f(3), attrs.f(2)), x.shape());
         });
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Transposition of a square of registers.
+// Transposition of a square of registers, and what follows from it.
 #pragma once
 
 #include "simd/vec.h"
@@ -77,6 +77,19 @@ void transpose_array(const T* from, int64_t from_row, int64_t rows, int64_t cols
       }
     }
   }
+}
+
+// Lane l of the result is the sum of the lanes of v[l].
+template <class T>
+CR_INLINE Vec<T> sums_of_lanes(Vec<T> (&v)[kLanes<T>]) {
+#pragma GCC unroll 4
+  for (int n = kLanes<T> / 2; n > 0; n /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < n; ++i) {
+      v[i] = interleave<T>(v[i], v[i + n], 0) + interleave<T>(v[i], v[i + n], kLanes<T> / 2);
+    }
+  }
+  return v[0];
 }
 
 }  // namespace
