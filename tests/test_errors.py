@@ -55,6 +55,48 @@ def test_calls_that_no_signature_allows(op: Op) -> None:
         op.fn(None, *args[1:], **kwargs)
 
 
+WRONG = ["text", -1, 99, (9, 9, 9), cr.ones(1, 2, 3, 5, 7), cr.ones(0), cr.tensor([True])]
+
+
+@pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in OPS])
+def test_messages_name_one_op(op: Op) -> None:
+    """Also when the failure happened in an op that this one is made of."""
+    drawn = draw(op, op.cases[0], op.supported[-1])
+    for at in range(len(drawn.args)):
+        for wrong in WRONG:
+            args, kwargs = drawn.tensors()
+            args = [*args[:at], wrong, *args[at + 1 :]]
+            try:
+                op.fn(*args, **kwargs)
+            except Exception as error:
+                assert not re.match(r"_|[\w.]+: [\w.]+: ", str(error)), (at, wrong)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: F.max_pool2d(cr.ones(1, 1, 2, 2), 3), r"max_pool2d: the window is larger"),
+        (lambda: F.max_pool1d(cr.ones(1, 1, 4), 2, padding=3), r"max_pool1d: padding is more"),
+        (lambda: cr.mm(cr.ones(2, 3), cr.ones(2, 3)), r"mm: inner sizes differ"),
+        (lambda: cr.ones(2).masked_fill_(cr.tensor([True] * 3), 1), r"masked_fill_: shapes do not"),
+        (lambda: cr.max(cr.ones(2), 1), r"max: dimension out of range"),
+        (lambda: cr.max(None, 1), r"max: argument 'input' must be a Tensor"),
+        (lambda: cr.ones(3).view(cr.float64), r"view: float64 does not divide"),
+        (
+            lambda: F.adaptive_avg_pool2d(cr.ones(1, 1, 4, 4), (None,)),
+            r"adaptive_avg_pool2d: output",
+        ),
+        (lambda: cr.stack([cr.ones(2)], 2), r"stack: dimension out of range .*expected -2 to 1"),
+        (lambda: cr.ones(2).chunk(2, 1), r"chunk: dimension out of range"),
+        (lambda: cr.ones(2).split(1, 1), r"split: dimension out of range"),
+        (lambda: cr.tensor(1.0).unbind(), r"unbind: dimension out of range"),
+    ],
+)
+def test_messages_name_the_op_that_was_called(call: Any, message: str) -> None:
+    with pytest.raises((ValueError, TypeError, IndexError), match=f"^{message}"):
+        call()
+
+
 def test_argument_given_twice() -> None:
     x = cr.ones(2, 3)
     with pytest.raises(TypeError, match=r"sum.*dim"):

@@ -20,6 +20,21 @@ def _leaf(*shape: int, seed: int = 0) -> cr.Tensor:
     return cr.tensor(_draw(*shape, seed=seed), requires_grad=True)
 
 
+KEEPING = ["all", "amax", "amin", "any", "argmax", "argmin", "max", "mean", "median", "min",
+           "nanmean", "nanmedian", "nansum", "norm", "prod", "std", "sum", "var"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEEPING)
+@pytest.mark.parametrize("shape", [(2, 3), (4,), ()])
+def test_keepdim_holds_without_dim(name: str, shape: tuple[int, ...]) -> None:
+    x = cr.rand(*shape, requires_grad=True)
+    for reduce in (getattr(cr, name), getattr(cr.Tensor, name)):
+        kept, plain = reduce(x, keepdim=True), reduce(x)
+        assert kept.shape == (1,) * len(shape)
+        assert plain.shape == ()
+        assert kept.reshape(()).equal(plain) or plain.isnan()
+
+
 @pytest.mark.parametrize("dim", [None, 0, -1])
 @pytest.mark.parametrize("keepdim", [False, True])
 def test_summaries(dim: Any, keepdim: bool) -> None:

@@ -50,8 +50,13 @@ struct OpFunction {
 
 PyTypeObject* op_function_type = nullptr;
 
-std::string display_name(const OpFunction& function) {
+std::string python_name(const OpFunction& function) {
   return function.op->name() + (function.inplace ? "_" : "");
+}
+
+// For messages: without the underscore of a hidden row.
+std::string display_name(const OpFunction& function) {
+  return python_name(function).substr(function.op->hidden ? 1 : 0);
 }
 
 // The argument index of a keyword, or -1. NumPy's words for dim and keepdim are understood.
@@ -296,12 +301,12 @@ std::string python_signature(const OpFunction& function) {
 }
 
 PyObject* get_name(PyObject* self, void*) {
-  return PyUnicode_FromString(display_name(*reinterpret_cast<OpFunction*>(self)).c_str());
+  return PyUnicode_FromString(python_name(*reinterpret_cast<OpFunction*>(self)).c_str());
 }
 PyObject* get_doc(PyObject* self, void*) {
   const OpFunction& function = *reinterpret_cast<OpFunction*>(self);
   const std::string text =
-      display_name(function) + python_signature(function) + "\n\n" +
+      python_name(function) + python_signature(function) + "\n\n" +
       (function.inplace ? "In-place form of ``" + function.op->name() + "``.\n\n" : "") +
       function.op->doc;
   return PyUnicode_FromString(text.c_str());
@@ -312,7 +317,7 @@ PyObject* get_text_signature(PyObject* self, void*) {
 PyObject* get_module(PyObject*, void*) { return PyUnicode_FromString("chainrule._core"); }
 PyObject* op_repr(PyObject* self) {
   return PyUnicode_FromFormat("<op %s>",
-                              display_name(*reinterpret_cast<OpFunction*>(self)).c_str());
+                              python_name(*reinterpret_cast<OpFunction*>(self)).c_str());
 }
 PyObject* op_reduce(PyObject* self, PyObject*) { return get_name(self, nullptr); }
 PyObject* bind_method(PyObject* self, PyObject* object, PyObject*) {

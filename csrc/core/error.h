@@ -33,15 +33,18 @@ template <class... Args>
   throw Error(kind, concat(args...));
 }
 
-// Runs f; an error that does not begin with `name` is raised again with it in front.
+// Runs f; an error that names another op, or none, is raised again under this name. What a private
+// row says for the function that calls it stays.
 template <class F>
 decltype(auto) with_name(const std::string& name, F&& f) {
   try {
     return f();
   } catch (const Error& error) {
     const std::string text = error.what();
-    if (text.compare(0, name.size(), name) == 0) throw;
-    throw Error(error.kind(), name + ": " + text);
+    const size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_");
+    const bool named = end != std::string::npos && text.compare(end, 2, ": ") == 0;
+    if (named && (name[0] == '_' || text.compare(0, end, name) == 0)) throw;
+    throw Error(error.kind(), name + (named ? "" : ": ") + text.substr(named ? end : 0));
   }
 }
 

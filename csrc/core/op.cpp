@@ -499,11 +499,11 @@ void run(const OpDef& op, TensorList inputs, const Attrs& attrs, Tensor* out) {
   TensorList originals;
   bool replaced = false;
   if (op.view) {
-    with_name(call.name(), [&] { op.infer(call); });
+    with_name(op.name(), [&] { op.infer(call); });
     run_view(call);
   } else {
     KernelScope scope;
-    with_name(call.name(), [&] { op.infer(call); });
+    with_name(op.name(), [&] { op.infer(call); });
     cast_inputs(call);
     replaced = call.contiguous && make_contiguous(call, originals);
     for (int k = 0; k < call.outputs; ++k) {

@@ -67,14 +67,14 @@ struct Bags {
   }
 };
 
-void check_table(const Call& call, const Tensor& table, const Tensor& input,
+void check_table(const Tensor& table, const Tensor& input,
                  const Tensor& offsets) {
-  CR_CHECK_TYPE(is_floating(table.dtype()), call.name(), ": needs a floating-point table (got ",
+  CR_CHECK_TYPE(is_floating(table.dtype()), "embedding_bag", ": needs a floating-point table (got ",
                 table.dtype(), ")");
-  check_index_type(call.name(), input);
-  check_index_type(call.name(), offsets);
+  check_index_type("embedding_bag", input);
+  check_index_type("embedding_bag", offsets);
   CR_CHECK(table.rank() == 2 && input.rank() == 1 && offsets.rank() == 1 && offsets.numel() > 0,
-           call.name(), ": got a table of shape ", table.shape(), ", input ", input.shape(),
+           "embedding_bag", ": got a table of shape ", table.shape(), ", input ", input.shape(),
            " and offsets ", offsets.shape(), "; expected (V, D), (n,) and (B + 1,)");
 }
 
@@ -157,7 +157,7 @@ const Row embedding_bag_row =
         .doc("Sums of rows of ``weight`` in bags; entries are multiplied by their factors.")
         .infer([](Call& call) {
           const Tensor& weight = call.in[0];
-          check_table(call, weight, call.in[1], call.in[2]);
+          check_table(weight, call.in[1], call.in[2]);
           check_factors(call, call.in[3], call.in[1], weight);
           call.contiguous = true;
           call.set_output(0, {call.in[2].numel() - 1, weight.size(1)}, weight.dtype());
@@ -195,7 +195,7 @@ const Row embedding_bag_grad_row =
         .doc("Zeros of ``rows`` rows, to which each entry adds its factor times its bag's row.")
         .infer([](Call& call) {
           const Tensor& grad = call.in[0];
-          check_table(call, grad, call.in[1], call.in[2]);
+          check_table(grad, call.in[1], call.in[2]);
           check_factors(call, call.in[3], call.in[1], grad);
           CR_CHECK(grad.size(0) == call.in[2].numel() - 1, call.name(), ": got ", grad.size(0),
                    " rows for ", call.in[2].numel() - 1, " bags");
@@ -227,7 +227,7 @@ const Row embedding_bag_dot_row =
         .doc("For each entry, its bag's row of ``grad`` times its own row of ``weight``.")
         .infer([](Call& call) {
           const Tensor &grad = call.in[0], &weight = call.in[1];
-          check_table(call, weight, call.in[2], call.in[3]);
+          check_table(weight, call.in[2], call.in[3]);
           const Dims expected{call.in[3].numel() - 1, weight.size(1)};
           CR_CHECK(grad.shape() == expected, call.name(), ": got gradients of shape ", grad.shape(),
                    "; expected ", expected);
@@ -271,7 +271,7 @@ const Row embedding_bag_max_row =
             "nothing has zeros, from row -1.")
         .infer([](Call& call) {
           const Tensor& weight = call.in[0];
-          check_table(call, weight, call.in[1], call.in[2]);
+          check_table(weight, call.in[1], call.in[2]);
           call.contiguous = true;
           call.outputs = 2;
           const Dims shape{call.in[2].numel() - 1, weight.size(1)};

@@ -234,7 +234,8 @@ Example:
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
           if (!attrs.none(0)) return in_other_integers(OP(prod), in, attrs, 2);
-          return OP(prod)(OP(reshape)(in[0], Dims{-1}), 0, false, attrs.dtype(2));
+          const Tensor all = OP(prod)(OP(reshape)(in[0], Dims{-1}), 0, false, attrs.dtype(2));
+          return attrs.b(1) ? OP(reshape)(all, Dims::filled(in[0].rank(), 1)) : all;
         })
         .infer([](Call& call) {
           const DType result = sum_type(call);
@@ -415,16 +416,16 @@ void extreme_dim_vjp(Vjp& v) {
   });
 }
 
-const Row max_dim_row =
-    Row("_max_dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)")
+const Row max_row =
+    Row("_max(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)")
         .doc("Largest elements along a dimension and where the first of them stand.")
         .infer(infer_extreme_dim)
         .launch([](Call& call) { launch_extreme_dim(call, Reduction::kMax, Reduction::kArgMax); })
         .saves("indices")
         .vjp(extreme_dim_vjp);
 
-const Row min_dim_row =
-    Row("_min_dim(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)")
+const Row min_row =
+    Row("_min(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)")
         .doc("Smallest elements along a dimension and where the first of them stand.")
         .infer(infer_extreme_dim)
         .launch([](Call& call) { launch_extreme_dim(call, Reduction::kMin, Reduction::kArgMin); })

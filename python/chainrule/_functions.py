@@ -237,10 +237,10 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: int | No
     """
     dim = axis if dim is None else dim
     if dim is None:
-        return _core.amax(input)
+        return _core.amax(input, keepdim=keepdim)
     if isinstance(dim, Tensor):
         return _core.maximum(input, dim)
-    return ValuesIndices(*_core._max_dim(input, dim, keepdim))
+    return ValuesIndices(*_core._max(input, dim, keepdim))
 
 
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: int | None = None) -> Any:
@@ -252,10 +252,10 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: int | No
     """
     dim = axis if dim is None else dim
     if dim is None:
-        return _core.amin(input)
+        return _core.amin(input, keepdim=keepdim)
     if isinstance(dim, Tensor):
         return _core.minimum(input, dim)
-    return ValuesIndices(*_core._min_dim(input, dim, keepdim))
+    return ValuesIndices(*_core._min(input, dim, keepdim))
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
@@ -275,6 +275,17 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 # ---------------------------------------------------------------- lists of views
 
 
+def _size(name: str, input: Tensor, dim: int) -> int:
+    """The size of a dimension, checked in the name of the function that asks."""
+    if isinstance(input, Tensor) and -input.ndim <= dim < input.ndim:
+        return input.shape[dim]
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}: expected a Tensor (got {type(input).__name__})")
+    raise IndexError(
+        f"{name}: dimension out of range (got {dim} for a tensor with {input.ndim} dimensions)"
+    )
+
+
 def split(
     tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
@@ -284,7 +295,7 @@ def split(
         >>> [part.shape for part in cr.arange(5).split(2)]
         [(2,), (2,), (1,)]
     """
-    size = tensor.size(dim)
+    size = _size("split", tensor, dim)
     if isinstance(split_size_or_sections, int):
         step = split_size_or_sections
         if step < 0 or (step == 0 and size > 0):
@@ -313,7 +324,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """
     if chunks < 1:
         raise ValueError(f"chunk: chunks must be 1 or more (got {chunks})")
-    size = input.size(dim)
+    size = _size("chunk", input, dim)
     if size == 0:
         return split(input, [0] * chunks, dim)
     return split(input, -(-size // chunks), dim)
@@ -326,7 +337,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         >>> [part.shape for part in cr.tensor_split(cr.arange(5), 2)]
         [(3,), (2,)]
     """
-    size = input.size(dim)
+    size = _size("tensor_split", input, dim)
     if isinstance(indices_or_sections, Tensor):
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
@@ -346,7 +357,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         >>> cr.tensor([[1, 2], [3, 4]]).unbind(1)
         (tensor([1, 3]), tensor([2, 4]))
     """
-    return tuple(_core.select(input, dim, i) for i in range(input.size(dim)))
+    return tuple(_core.select(input, dim, i) for i in range(_size("unbind", input, dim)))
 
 
 # ---------------------------------------------------------------- shapes
@@ -363,11 +374,19 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensors = list(tensors)
     if not tensors:
         raise ValueError("stack: needs at least one tensor")
-    for i, t in enumerate(tensors[1:], 1):
+    for i, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"stack: expected tensors (got {type(t).__name__} at {i})")
         if t.shape != tensors[0].shape:
             raise ValueError(
                 f"stack: shapes must be equal (got {tensors[0].shape} at 0, {t.shape} at {i})"
             )
+    rank = tensors[0].ndim
+    if not -rank - 1 <= dim <= rank:
+        raise IndexError(
+            f"stack: dimension out of range (got {dim} for tensors with {rank} dimensions); "
+            f"expected {-rank - 1} to {rank}"
+        )
     result: Tensor = _core.cat([_core.unsqueeze(t, dim) for t in tensors], dim)
     return result
 
@@ -577,7 +596,7 @@ def roll(
         raise ValueError(f"roll: {len(shifts)} shifts for {len(dims)} dims")
     result = input
     for shift, dim in zip(shifts, dims, strict=True):
-        size = result.size(dim)
+        size = _size("roll", result, dim)
         cut = size - shift % size if size else 0
         if cut != size:
             result = _core.cat(

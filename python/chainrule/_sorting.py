@@ -162,12 +162,13 @@ def topk(
 # ---------------------------------------------------------------- ranks
 
 
-def _lower_median(
-    name: str, input: Tensor, dim: int, keepdim: bool, nan_wins: bool
-) -> ValuesIndices:
-    """The lower median of each lane."""
+def _median(name: str, input: Tensor, dim: int | None, keepdim: bool, nan_wins: bool) -> Any:
+    """The lower median of each lane, or of all elements."""
     import numpy as np
 
+    if dim is None:
+        found = _median(name, input.reshape(-1), 0, False, nan_wins).values
+        return found.reshape((1,) * input.dim()) if keepdim else found
     dim = dimension(name, input, dim)
     lanes = _lanes(input, dim)
     n = lanes.shape[-1]
@@ -227,9 +228,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         >>> cr.median(cr.tensor([[4, 1, 3]]), 1).indices
         tensor([2])
     """
-    if dim is None:
-        return _lower_median("median", input.reshape(-1), 0, False, nan_wins=True).values
-    return _lower_median("median", input, dim, keepdim, nan_wins=True)
+    return _median("median", input, dim, keepdim, nan_wins=True)
 
 
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -239,9 +238,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
         >>> cr.nanmedian(cr.tensor([4.0, float("nan"), 3.0]))
         tensor(3.)
     """
-    if dim is None:
-        return _lower_median("nanmedian", input.reshape(-1), 0, False, nan_wins=False).values
-    return _lower_median("nanmedian", input, dim, keepdim, nan_wins=False)
+    return _median("nanmedian", input, dim, keepdim, nan_wins=False)
 
 
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")

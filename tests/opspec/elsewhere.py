@@ -22,8 +22,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_linspace": ("test_creation.py", "test_linspace"),
     # Parts of rows of the table.
     "_clamp": ("opspec/pointwise.py", "clamp"),
-    "_max_dim": ("opspec/reduce.py", "max"),
-    "_min_dim": ("opspec/reduce.py", "min"),
+    "_max": ("opspec/reduce.py", "max"),
+    "_min": ("opspec/reduce.py", "min"),
     "_sum_squares": ("opspec/reduce.py", '"norm"'),
     "_view_dtype": ("test_dtypes.py", "test_view_as_another_dtype"),
     "_constant_pad": ("opspec/shape.py", '"pad"'),

@@ -136,8 +136,8 @@ ROWS = (
         names=("input", "mat1", "mat2"),
         inplace=True,
         bad=(
-            Bad(case(T((4, N)), A, B), ValueError, r"addmm: input of shape \(4, 3\).*\(5, 3\)"),
-            Bad(case(np.ones(N, "int64"), A, B), TypeError, "addmm: .*int64 and float32"),
+            Bad(case(T((4, N)), A, B), ValueError, r"^addmm: input of shape \(4, 3\).*\(5, 3\)"),
+            Bad(case(np.ones(N, "int64"), A, B), TypeError, "^addmm: .*int64 and float32"),
         ),
     ),
     _row(
@@ -147,6 +147,6 @@ ROWS = (
         case(T((N,)), T((2, M, K)), T((2, K, N)), beta=2, alpha=3),
         names=("input", "batch1", "batch2"),
         inplace=True,
-        bad=(Bad(case(A, A, B), ValueError, "baddbmm: .*expected 3 dimensions"),),
+        bad=(Bad(case(A, A, B), ValueError, "^baddbmm: .*expected 3 dimensions"),),
     ),
 )

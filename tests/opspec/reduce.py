@@ -175,7 +175,7 @@ ROWS = (
         result=("same", "int64"),
         bad=(
             *_bad("max"),
-            Bad(case(T((0, 3)), 0), IndexError, r"^max_dim: .*\(0, 3\)"),
+            Bad(case(T((0, 3)), 0), IndexError, r"^max: .*\(0, 3\)"),
             Bad(case(T((0,))), IndexError, r"^amax: .*\(0,\)"),
         ),
     ),

@@ -405,17 +405,13 @@ def lp_pool3d(
 # -------------------------------------------------------------------- adaptive pools
 
 
-def _output_size(input: Tensor, size: Any, rank: int) -> Any:
+def _output_size(op: str, input: Tensor, size: Any, rank: int) -> Any:
     """Return an adaptive pool's output size with None replaced by the input's size."""
-    if size is None or (not isinstance(size, int) and None in size):
-        wanted = [size] * rank if size is None else size
-        if len(wanted) != rank:
-            raise ValueError(
-                f"adaptive pool: output_size has {len(wanted)} values; expected {rank} (got {size})"
-            )
-        own = input.shape[-rank:]
-        return [o if w is None else w for w, o in zip(wanted, own, strict=True)]
-    return size
+    if size is not None and not (isinstance(size, Sequence) and None in tuple(size)):
+        return size
+    own = input.shape[-rank:]
+    wanted = spread(op, "output_size", size, rank)
+    return [o if w is None else w for w, o in zip(wanted, own, strict=True)]
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: AdaptiveSize) -> Tensor:
@@ -432,7 +428,9 @@ def adaptive_avg_pool1d(input: Tensor, output_size: AdaptiveSize) -> Tensor:
         >>> F.adaptive_avg_pool1d(cr.tensor([[1.0, 2.0, 3.0]]), 1)
         tensor([[2.]])
     """
-    return _core.adaptive_avg_pool1d(input, _output_size(input, output_size, 1))
+    return _core.adaptive_avg_pool1d(
+        input, _output_size("adaptive_avg_pool1d", input, output_size, 1)
+    )
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: AdaptiveSize) -> Tensor:
@@ -449,7 +447,9 @@ def adaptive_avg_pool2d(input: Tensor, output_size: AdaptiveSize) -> Tensor:
         >>> F.adaptive_avg_pool2d(cr.zeros(2, 3, 8, 9), (1, None)).shape
         (2, 3, 1, 9)
     """
-    return _core.adaptive_avg_pool2d(input, _output_size(input, output_size, 2))
+    return _core.adaptive_avg_pool2d(
+        input, _output_size("adaptive_avg_pool2d", input, output_size, 2)
+    )
 
 
 def adaptive_max_pool1d(
@@ -470,7 +470,7 @@ def adaptive_max_pool1d(
         tensor([[3.]])
     """
     pool = _core.adaptive_max_pool1d_with_indices if return_indices else _core.adaptive_max_pool1d
-    return pool(input, _output_size(input, output_size, 1))
+    return pool(input, _output_size("adaptive_max_pool1d", input, output_size, 1))
 
 
 def adaptive_max_pool1d_with_indices(
@@ -490,7 +490,9 @@ def adaptive_max_pool1d_with_indices(
         >>> F.adaptive_max_pool1d_with_indices(x, 1)[1]
         tensor([[2]])
     """
-    return _core.adaptive_max_pool1d_with_indices(input, _output_size(input, output_size, 1))
+    return _core.adaptive_max_pool1d_with_indices(
+        input, _output_size("adaptive_max_pool1d", input, output_size, 1)
+    )
 
 
 def adaptive_max_pool2d(
@@ -511,7 +513,7 @@ def adaptive_max_pool2d(
         (2, 3, 2, 2)
     """
     pool = _core.adaptive_max_pool2d_with_indices if return_indices else _core.adaptive_max_pool2d
-    return pool(input, _output_size(input, output_size, 2))
+    return pool(input, _output_size("adaptive_max_pool2d", input, output_size, 2))
 
 
 def adaptive_max_pool2d_with_indices(
@@ -531,12 +533,14 @@ def adaptive_max_pool2d_with_indices(
         >>> F.adaptive_max_pool2d_with_indices(x, 1)[1]
         tensor([[[3]]])
     """
-    return _core.adaptive_max_pool2d_with_indices(input, _output_size(input, output_size, 2))
+    return _core.adaptive_max_pool2d_with_indices(
+        input, _output_size("adaptive_max_pool2d", input, output_size, 2)
+    )
 
 
 def _output_volume(op: str, input: Tensor, size: AdaptiveSize) -> tuple[int, ...]:
     """Return an adaptive pool's depth, height and width."""
-    sizes = spread(op, "output_size", _output_size(input, size, 3), 3)
+    sizes = spread(op, "output_size", _output_size(op, input, size, 3), 3)
     if min(sizes) < 1:
         raise ValueError(
             f"{op}: output_size must be at least 1 (got {sizes} for input {tuple(input.shape)})"

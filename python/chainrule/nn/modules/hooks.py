@@ -30,6 +30,8 @@ def call_with_hooks(
     module: Module, hooks: Hooks, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Run pre-hooks, ``forward`` and hooks, with the backward hooks tied in around ``forward``."""
+    if not (hooks.forward_pre or hooks.forward or hooks.backward_pre or hooks.backward):
+        return module.forward(*args, **kwargs)  # all are removed, or not for calls
     for hook, with_kwargs in list(hooks.forward_pre.values()):
         if with_kwargs:
             result = hook(module, args, kwargs)

@@ -156,7 +156,7 @@ class RNNBase(Module[..., Any]):
             raise ValueError(
                 f"input and weight_ih_l0 differ in features (got {tuple(input.shape)} and "
                 f"{tuple(self.all_weights[0][0].shape)}); expected input.shape[-1] == "
-                f"{self.input_size}; or construct with input_size={input.shape[-1]}"
+                f"{self.input_size}"
             )
 
     def _check_state(self, name: str, state: Any, batch: int, size: int) -> None:
@@ -302,6 +302,9 @@ class RNNBase(Module[..., Any]):
         if not (self.recurrent_dropout and self.training):
             return None
         return F.dropout(cr.ones(*h.shape, dtype=h.dtype), self.recurrent_dropout)
+
+    def _width(self) -> tuple[str, int]:
+        return "input_size", -1
 
     def extra_repr(self) -> str:
         """Return the constructor's arguments that differ from their defaults."""

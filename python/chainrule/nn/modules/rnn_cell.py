@@ -82,8 +82,7 @@ class RNNCellBase(Module[..., Any]):
         if input.shape[-1] != self.input_size:
             raise ValueError(
                 f"input and weight_ih differ in features (got {tuple(input.shape)} and "
-                f"{tuple(self.weight_ih.shape)}); expected input.shape[-1] == {self.input_size}; "
-                f"or construct with input_size={input.shape[-1]}"
+                f"{tuple(self.weight_ih.shape)}); expected input.shape[-1] == {self.input_size}"
             )
         expected = (*input.shape[:-1], self.hidden_size)
         for i, state in enumerate(states):
@@ -108,6 +107,9 @@ class RNNCellBase(Module[..., Any]):
             False,
         )
         return tuple(state.reshape(expected) for state in after[: len(states)])
+
+    def _width(self) -> tuple[str, int]:
+        return "input_size", -1
 
     def extra_repr(self) -> str:
         """Return the constructor's arguments that differ from their defaults."""
