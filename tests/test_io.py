@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.io import atomic_write, load_metadata, read_idx, read_mnist
+from chainrule.io import atomic_write, load_metadata, read_idx, read_mnist, safe_open
 
 DTYPES = ["bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
           "float16", "float32", "float64"]  # fmt: skip
@@ -131,6 +131,54 @@ def test_we_read_the_files_of_the_reference_package(tmp_path):
     for name, array in arrays.items():
         assert_same(loaded[name], array)
     assert load_metadata(path) == {"format": "np"}
+
+
+def test_safe_open_gives_one_tensor_at_a_time(tmp_path):
+    w = cr.arange(12.0).reshape(3, 4)
+    path = tmp_path / "m.safetensors"
+    tensors = {"w": w, "b": cr.tensor([1, 2]), "h": cr.ones(2, dtype=cr.bfloat16)}
+    cr.save_file(tensors, path, {"note": "x"})
+    with safe_open(path, framework="pt", device="cpu") as file:
+        assert file.metadata() == {"note": "x"}
+        assert file.keys() == ["b", "h", "w"]
+        assert file.offset_keys() == list(cr.load_file(path))
+        for name in file.keys():  # noqa: SIM118 (it is no dict)
+            assert file.get_tensor(name).equal(tensors[name])
+        part = file.get_slice("w")
+        assert (part.get_shape(), part.get_dtype()) == ([3, 4], "F32")
+        assert part[1:, :2].equal(w[1:, :2])
+        assert file.get_slice("h").get_dtype() == "BF16"
+        kept = file.get_tensor("w")
+        with pytest.raises(KeyError, match=r"m\.safetensors' has no 'wh' \(the nearest is 'w'\)"):
+            file.get_tensor("wh")
+    assert kept.equal(w)
+    with pytest.raises(ValueError, match=r"m\.safetensors' is closed"):
+        file.get_tensor("w")
+    cr.save_file({}, path)
+    assert safe_open(path).metadata() is None
+    with pytest.raises(RuntimeError, match="CPU only"):
+        safe_open(path, "pt", "cuda")
+    with pytest.raises(ValueError, match=r"safe_open: .*truncated"):
+        safe_open(write(tmp_path, b"123"))
+
+
+@pytest.mark.parametrize("framework", ["np", "pt"])
+def test_safe_open_answers_as_the_reference_package(tmp_path, framework):
+    reference = pytest.importorskip("safetensors")
+    if framework == "pt":
+        pytest.importorskip("torch")
+    path = tmp_path / "m.safetensors"
+    cr.save_file({"w": cr.rand(3, 4), "b": cr.tensor([1, 2])}, path, {"note": "x"})
+    with safe_open(path) as ours, reference.safe_open(path, framework) as theirs:
+        assert ours.metadata() == theirs.metadata()
+        assert ours.keys() == sorted(theirs.keys())
+        assert ours.offset_keys() == theirs.offset_keys()
+        for name in ("w", "b"):
+            a, b = ours.get_slice(name), theirs.get_slice(name)
+            assert a.get_shape() == b.get_shape()
+            assert a.get_dtype() == b.get_dtype()
+            assert a[1:].tolist() == b[1:].tolist()
+            assert ours.get_tensor(name).tolist() == theirs.get_tensor(name).tolist()
 
 
 def build(header, data=b"", pad=0):

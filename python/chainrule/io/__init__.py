@@ -6,6 +6,7 @@ from ._cifar import Cifar, read_cifar10, read_cifar100
 from ._csv import Table, read_csv, read_svmlight
 from ._download import download
 from ._idx import Mnist, read_idx, read_mnist
+from ._safe_open import safe_open
 
 __all__ = [
     "Cifar",
@@ -22,6 +23,7 @@ __all__ = [
     "read_idx",
     "read_mnist",
     "read_svmlight",
+    "safe_open",
     "save",
     "save_file",
 ]

@@ -64,7 +64,7 @@ def save_file(
 
 
 def load_file(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file.
+    """Read the tensors of a safetensors file; `load_metadata` and `safe_open` give its metadata.
 
     The tensors lie in a private map of the file: loading reads nothing ahead, and writing to a
     tensor changes neither the file nor another load of it.
@@ -84,7 +84,7 @@ def load_file(path: Path) -> dict[str, Tensor]:
         >>> cr.load_file("/tmp/bias.safetensors")
         {'bias': tensor([0., 0., 0.])}
     """
-    with _opened("load_file", path) as source:
+    with opened("load_file", path) as source:
         if is_torch(source.memory[:8]):
             raise ValueError("not a safetensors file; chainrule.load reads torch's checkpoints")
         arrays, _ = read_arrays(source.memory)
@@ -99,7 +99,7 @@ def load_metadata(path: Path) -> dict[str, str]:
         >>> cr.io.load_metadata("/tmp/noted.safetensors")
         {'epoch': '7'}
     """
-    with _opened("load_metadata", path) as source:
+    with opened("load_metadata", path) as source:
         return read_arrays(source.memory)[1]
 
 
@@ -168,7 +168,7 @@ def load(path: Path | BinaryIO, map_location: Any = None, *, weights_only: bool 
     """
     if not callable(map_location) and not isinstance(map_location, dict):
         _check_device(map_location)
-    with _opened("load", path) as source:
+    with opened("load", path) as source:
         if is_torch(source.memory[:8]):
             return read_torch(source)
         arrays, metadata = read_arrays(source.memory)
@@ -196,7 +196,7 @@ def _write(op: str, arrays: Mapping[str, Array], path: Path | BinaryIO, metadata
 
 
 @contextlib.contextmanager
-def _opened(op: str, path: Path | BinaryIO) -> Iterator[Source]:
+def opened(op: str, path: Path | BinaryIO) -> Iterator[Source]:
     """Open a file; what is wrong with its contents is said with the name of both."""
     with open_source(path) as source:
         try:

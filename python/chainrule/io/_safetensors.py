@@ -54,6 +54,11 @@ class _Entry(NamedTuple):
     end: int
 
 
+def dtype_name(array: Array) -> str:
+    """What a file calls the dtype of an array."""
+    return _NAMES[array.dtype.newbyteorder("<")]
+
+
 def write_arrays(
     arrays: Mapping[str, Array], file: BinaryIO, metadata: Mapping[str, str] | None = None
 ) -> None:
@@ -66,8 +71,11 @@ def write_arrays(
         if name == _METADATA:
             raise ValueError(f"{_METADATA!r} is reserved; expected another tensor name")
         end = begin + array.nbytes
-        dtype = _NAMES[array.dtype.newbyteorder("<")]
-        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": (begin, end)}
+        header[name] = {
+            "dtype": dtype_name(array),
+            "shape": array.shape,
+            "data_offsets": (begin, end),
+        }
         begin = end
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
     text += b" " * (-(8 + len(text)) % _ALIGNMENT)
