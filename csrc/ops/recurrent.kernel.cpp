@@ -31,13 +31,32 @@ CR_INLINE void over_units(const Range& range, F&& f) {
   }
 }
 
+// ---------------------------------------------------------------- activations
+
+// Shorter than those of vmath.h by a third, at up to 3 ulp and without care for the sign of zero.
+
+template <class T>
+CR_INLINE Vec<T> gate(Vec<T> x) {  // sigmoid
+  return T(1) / (exp(-x) + T(1));
+}
+
+template <class T>
+CR_INLINE Vec<T> squash(Vec<T> x) {  // tanh by (e^2x - 1) / (e^2x + 1), the numerator as expm1
+  constexpr T kOne = sizeof(T) == 4 ? 10 : 20;  // tanh is 1 from there on
+  const Vec<T> a = limit(x, -kOne, kOne);
+  const ExpReduced<Vec<T>> e = reduce_exp(a + a);
+  const Vec<T> power = power_of_two<Vec<T>>(e.n);
+  const Vec<T> t = expm1_poly(e.r) * power + (power - T(1));
+  return t / (t + T(2));
+}
+
 // ---------------------------------------------------------------- plain cells
 
 template <class T>
 void tanh_step(const CellStep<T>& s) {
   over_units<T>(s, [&](int64_t row, int64_t unit, auto memory) {
     T* h = s.h + row * s.hidden + unit;
-    memory.put(h, tanh(memory.get(h)));
+    memory.put(h, squash<T>(memory.get(h)));
   });
 }
 
@@ -82,17 +101,17 @@ void lstm_step(const CellStep<T>& s) {
   over_units<T>(s, [&](int64_t row, int64_t unit, auto memory) {
     const int64_t at = row * s.hidden + unit;
     T* gates = s.gates + row * s.gate_width + unit;
-    const Vec<T> i = sigmoid(memory.get(gates));
-    const Vec<T> f = sigmoid(memory.get(gates + s.hidden));
-    const Vec<T> g = tanh(memory.get(gates + 2 * s.hidden));
-    const Vec<T> o = sigmoid(memory.get(gates + 3 * s.hidden));
+    const Vec<T> i = gate<T>(memory.get(gates));
+    const Vec<T> f = gate<T>(memory.get(gates + s.hidden));
+    const Vec<T> g = squash<T>(memory.get(gates + 2 * s.hidden));
+    const Vec<T> o = gate<T>(memory.get(gates + 3 * s.hidden));
     const Vec<T> c = f * memory.get(s.c_before + at) + i * g;
     memory.put(gates, i);
     memory.put(gates + s.hidden, f);
     memory.put(gates + 2 * s.hidden, g);
     memory.put(gates + 3 * s.hidden, o);
     memory.put(s.c + at, c);
-    memory.put(s.h + at, o * tanh(c));
+    memory.put(s.h + at, o * squash<T>(c));
   });
 }
 
@@ -103,7 +122,7 @@ void lstm_grad(const CellGrad<T>& d) {
     const T* gates = d.gates + row * d.gate_width + unit;
     T* out = d.grad_gates + row * d.gate_width + unit;
     const Vec<T> i = memory.get(gates), f = memory.get(gates + n), g = memory.get(gates + 2 * n),
-                 o = memory.get(gates + 3 * n), t = tanh(memory.get(d.c + at));
+                 o = memory.get(gates + 3 * n), t = squash<T>(memory.get(d.c + at));
     const Vec<T> dh = arriving(d, at, memory);
     const Vec<T> dc = memory.get(d.grad_c + at) + dh * o * (T(1) - t * t);
     memory.put(out, dc * g * (i * (T(1) - i)));
@@ -121,9 +140,10 @@ void gru_step(const CellStep<T>& s) {
   over_units<T>(s, [&](int64_t row, int64_t unit, auto memory) {
     const int64_t at = row * s.hidden + unit;
     T* gates = s.gates + row * s.gate_width + unit;
-    const Vec<T> r = sigmoid(memory.get(gates));
-    const Vec<T> z = sigmoid(memory.get(gates + s.hidden));
-    const Vec<T> n = tanh(memory.get(gates + 2 * s.hidden) + r * memory.get(gates + 3 * s.hidden));
+    const Vec<T> r = gate<T>(memory.get(gates));
+    const Vec<T> z = gate<T>(memory.get(gates + s.hidden));
+    const Vec<T> n =
+        squash<T>(memory.get(gates + 2 * s.hidden) + r * memory.get(gates + 3 * s.hidden));
     memory.put(gates, r);
     memory.put(gates + s.hidden, z);
     memory.put(gates + 2 * s.hidden, n);
