@@ -632,7 +632,7 @@ ConvAlgorithm reference() {
           }};
 }
 
-constexpr int kMaxAlgorithms = 6;
+constexpr int kMaxAlgorithms = 7;
 struct AlgorithmList {
   ConvAlgorithm items[kMaxAlgorithms];
   int count;
@@ -640,18 +640,20 @@ struct AlgorithmList {
 
 const AlgorithmList& algorithms(ConvDirection direction) {
   static const AlgorithmList lists[kConvDirections] = {
-      {{direct<ForwardPlan>(few_output_rows), winograd_algorithm(ConvDirection::kForward, 4),
-        winograd_algorithm(ConvDirection::kForward, 2),
+      {{winograd_algorithm(ConvDirection::kForward, 4),
+        winograd_algorithm(ConvDirection::kForward, 2), images_forward(),
+        direct<ForwardPlan>(few_output_rows),
         implicit_gemm<ForwardPlan, true>("pointwise", is_pointwise),
         implicit_gemm<ForwardPlan, false>("implicit_gemm", always),
         reference<reference_forward<float>, reference_forward<double>>()},
-       6},
-      {{direct<InputGradPlan>(few_input_rows), winograd_algorithm(ConvDirection::kInputGrad, 4),
-        winograd_algorithm(ConvDirection::kInputGrad, 2),
+       7},
+      {{winograd_algorithm(ConvDirection::kInputGrad, 4),
+        winograd_algorithm(ConvDirection::kInputGrad, 2), images_input_grad(),
+        direct<InputGradPlan>(few_input_rows),
         implicit_gemm<InputGradPlan, true>("pointwise", is_pointwise),
         implicit_gemm<InputGradPlan, false>("implicit_gemm", always),
         reference<reference_input_grad<float>, reference_input_grad<double>>()},
-       6},
+       7},
       {{weight_grad<true>("outer_products", fills_lanes),
         weight_grad<false>("dot_products", always),
         reference<reference_weight_grad<float>, reference_weight_grad<double>>()},

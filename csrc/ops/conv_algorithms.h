@@ -29,6 +29,10 @@ struct ConvAlgorithm {
   void (*run)(const ConvShape& shape, DType dtype, const ConvArrays& arrays);
 };
 
+// Entries of the lists that have files of their own.
+ConvAlgorithm images_forward();
+ConvAlgorithm images_input_grad();
+
 // The algorithm for a problem: the forced one, or the first that accepts it and suits. Throws when
 // the forced one does not accept.
 const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvShape& shape,
