@@ -20,7 +20,11 @@ from chainrule.nn import functional as F
 
 DIRECTIONS = ("forward", "input_grad", "weight_grad")
 ALGORITHMS = [
-    *((d, name) for d in DIRECTIONS[:2] for name in ("direct", "pointwise", "images", "implicit_gemm")),
+    *(
+        (d, name)
+        for d in DIRECTIONS[:2]
+        for name in ("direct", "pointwise", "images", "implicit_gemm")
+    ),
     *(("weight_grad", name) for name in ("outer_products", "dot_products")),
     *((d, "reference") for d in DIRECTIONS),
 ]
@@ -29,7 +33,7 @@ ONE = (1, 1, 1)
 # input, weight, stride, padding (before and after each dimension), dilation, groups
 GEOMETRY: dict[str, tuple[Any, ...]] = {
     "digits": ((5, 1, 8, 8), (32, 1, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
-    "a batch": ((37, 6, 7, 6), (20, 6, 3, 2), (1, 2), (1, 1, 1, 0), (1, 1), 1),
+    "a batch": ((47, 6, 7, 6), (28, 6, 3, 2), (1, 2), (1, 1, 1, 0), (1, 1), 1),
     "a batch, depthwise": ((32, 3, 9, 8), (3, 1, 5, 3), (2, 1), (2, 2, 1, 1), (1, 1), 3),
     "a batch, bands": ((16, 9, 40, 33), (6, 9, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
     "many channels": ((3, 40, 9, 7), (37, 40, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),

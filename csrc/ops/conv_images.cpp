@@ -214,12 +214,14 @@ void run(const ConvShape& s, const ConvArrays& arrays) {
   });
 }
 
-bool is_flat(const ConvShape& s) { return s.kernel_d == 1 && s.depth == 1 && s.out_depth == 1; }
+bool is_flat(const ConvShape& s, DType) {
+  return s.kernel_d == 1 && s.depth == 1 && s.out_depth == 1;
+}
 
 // The lanes are filled, and the sums are long enough to pay for two transpositions. Many rows of
 // few terms are better written where they belong, tile by tile.
 template <class Direction>
-bool suits(const ConvShape& s) {
+bool suits(const ConvShape& s, DType) {
   const int64_t lanes = kernels<float>().lanes;
   return s.batch * 8 >= ceil_div(s.batch, lanes) * lanes * 7 && s.kernel_area() > 1 &&
          (Direction::channels(s) * s.kernel_area() >= 32 || Direction::rows(s) < 16);
