@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from benchmarks.problem import Expression, Problem
 
 MEAN = "(x - x.mean({0}, keepdims=True)) / np.sqrt(x.var({0}, keepdims=True) + 1e-5)"
-GROUP_NORMAL = ("(lambda x, shape: {}.reshape(shape))(x.reshape(len(x), 8, -1), x.shape)").format(
+GROUP_NORMAL = "(lambda x, shape: ({}).reshape(shape))(x.reshape(len(x), 8, -1), x.shape)".format(
     MEAN.format("axis=2")
 )
 
