@@ -654,10 +654,12 @@ const AlgorithmList& algorithms(ConvDirection direction) {
         implicit_gemm<InputGradPlan, false>("implicit_gemm", always),
         reference<reference_input_grad<float>, reference_input_grad<double>>()},
        7},
-      {{weight_grad<true>("outer_products", fills_lanes),
+      {{winograd_algorithm(ConvDirection::kWeightGrad, 4),
+        winograd_algorithm(ConvDirection::kWeightGrad, 2),
+        weight_grad<true>("outer_products", fills_lanes),
         weight_grad<false>("dot_products", always),
         reference<reference_weight_grad<float>, reference_weight_grad<double>>()},
-       3},
+       5},
   };
   return lists[static_cast<int>(direction)];
 }

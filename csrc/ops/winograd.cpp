@@ -66,7 +66,7 @@ Winograd plan_of(ConvDirection direction, const ConvShape& s, int64_t tile) {
   p.images = s.batch;
   p.tile = tile;
   p.points = (tile + 2) * (tile + 2);
-  if (direction == ConvDirection::kForward) {
+  if (direction != ConvDirection::kInputGrad) {
     p.channels = s.channels;
     p.rows = s.out_channels;
     p.height = s.height;
@@ -143,6 +143,125 @@ void run(ConvDirection direction, const ConvShape& s, int64_t tile, const ConvAr
   });
 }
 
+// ---------------------------------------------------------------- weight gradient
+
+constexpr int64_t kSplitSums = 80 * 1024;  // elements: below, splits have sums of their own,
+constexpr int64_t kMostSplits = 8;         // above, one round goes to all threads
+constexpr int64_t kSplitRoundBytes = 256 * 1024;
+constexpr int64_t kRoundBytes = 4 * 1024 * 1024;
+constexpr int64_t kGatherTiles = 32;
+constexpr int64_t kMultiplyRows = 48;
+
+// An odd number of vectors: tiles a power of two apart would fall into the same cache sets.
+int64_t odd_vectors(int64_t n, int64_t lanes) { return (ceil_div(n, lanes) | 1) * lanes; }
+
+WinogradGradient gradient_plan(const ConvShape& s, int64_t tile) {
+  WinogradGradient g{};
+  Winograd& p = g.p;
+  p = plan_of(ConvDirection::kForward, s, tile);
+  p.columns = std::min<int64_t>(winograd_table().columns, round_up(p.channels, p.lanes));
+  p.depth = odd_vectors(p.channels, p.lanes);
+  g.row_depth = odd_vectors(p.rows, p.lanes);
+  g.sum_point = p.rows * p.depth + p.lanes;
+
+  const int64_t tiles = p.images * ceil_div(p.out_height, tile) * ceil_div(p.out_width, tile);
+  cut_into_units(p, std::clamp<int64_t>(tiles / kLeastUnits, 1, kGatherTiles));
+  const bool split = g.sums_size() <= kSplitSums;
+  g.splits = split ? std::min(p.units(), kMostSplits) : 1;
+  const int64_t tile_bytes =
+      p.points * (p.depth + g.row_depth) * static_cast<int64_t>(sizeof(float));
+  const int64_t most = (split ? kSplitRoundBytes : kRoundBytes) / tile_bytes;
+  g.round_units = std::clamp<int64_t>(most / p.unit_tiles(), 1, ceil_div(p.units(), g.splits));
+  g.round_tiles = g.round_units * p.unit_tiles();
+  p.source_point = g.round_tiles * p.depth + p.lanes;
+  g.grad_point = g.round_tiles * g.row_depth + p.lanes;
+  return g;
+}
+
+int64_t tiles_of_unit(const Winograd& p, int64_t u) {
+  const int64_t strip = u % p.strips, band = u / p.strips % p.bands, block = u / p.strips / p.bands;
+  const auto count = [](int64_t unit, int64_t size, int64_t all) {
+    return std::min(size, all - unit * size);
+  };
+  return count(block, p.unit_images, p.images) *
+         count(band, p.unit_tiles_h, ceil_div(p.out_height, p.tile)) *
+         count(strip, p.unit_tiles_w, ceil_div(p.out_width, p.tile));
+}
+
+struct GradientWork {
+  WinogradGradient g;
+  float* sums;
+  int64_t* first_tile;  // of each unit, within its round
+  int64_t per_round, per_worker;
+  float* rounds;
+  float* pixels;
+  size_t bytes;
+
+  GradientWork(const ConvShape& s, int64_t tile, char* base) : g(gradient_plan(s, tile)) {
+    Carver carver(base);
+    sums = carver.take<float>(g.splits * g.sums_size());
+    first_tile = carver.take<int64_t>(g.p.units());
+    per_round = g.p.sources_size() + g.grads_size();
+    rounds = carver.take<float>((g.splits > 1 ? max_workers() : 1) * per_round);
+    per_worker = g.p.pixels_size();
+    pixels = carver.take<float>(max_workers() * per_worker);
+    bytes = carver.used();
+  }
+};
+
+void run_gradient(const ConvShape& s, int64_t tile, const ConvArrays& arrays) {
+  const GradientWork work(s, tile, arrays.workspace);
+  const WinogradGradient& g = work.g;
+  const Winograd& p = g.p;
+  const WinogradGradientKernels& k =
+      tile == 2 ? winograd_table().small_gradient : winograd_table().large_gradient;
+  const float* input = static_cast<const float*>(arrays.a);
+  const float* grad = static_cast<const float*>(arrays.b);
+  float* out = static_cast<float*>(arrays.out);
+
+  const double vectors = static_cast<double>(p.depth + g.row_depth) / p.lanes;
+  const int64_t gather_grain = grain_for(6.0 * tile * tile * p.unit_tiles() * vectors);
+  const int64_t row_blocks = ceil_div(p.rows, kMultiplyRows);
+  const int64_t multiply_grain =
+      grain_for(static_cast<double>(p.rows) / row_blocks * p.channels * g.round_tiles / 100);
+
+  // Inside a split's thread the parallel loops of a round are serial.
+  const auto sum_split = [&](int64_t split, int worker) {
+    float* sources = work.rounds + (g.splits > 1 ? worker : 0) * work.per_round;
+    float* grads = sources + p.sources_size();
+    float* sums = work.sums + split * g.sums_size();
+    const int64_t first = split * p.units() / g.splits, last = (split + 1) * p.units() / g.splits;
+    for (int64_t round = first; round < last; round += g.round_units) {
+      const int64_t units = std::min(g.round_units, last - round);
+      int64_t tiles = 0;
+      for (int64_t u = round; u < round + units; ++u) {
+        work.first_tile[u] = tiles;
+        tiles += tiles_of_unit(p, u);
+      }
+      parallel(units, gather_grain, [&](int64_t begin, int64_t end, int id) {
+        for (int64_t u = round + begin; u < round + end; ++u) {
+          k.gather(g, u, work.first_tile[u], input, grad, sources, grads,
+                   work.pixels + id * work.per_worker);
+        }
+      });
+      parallel(p.points * row_blocks, multiply_grain, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t row = i % row_blocks * p.rows / row_blocks;
+          const int64_t row_end = (i % row_blocks + 1) * p.rows / row_blocks;
+          k.multiply(g, i / row_blocks, row, row_end, tiles, sources, grads, sums, round > first);
+        }
+      });
+    }
+  };
+  parallel(g.splits, 1, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t split = begin; split < end; ++split) sum_split(split, worker);
+  });
+  parallel(p.rows, grain_for(3.0 * p.points * g.splits * p.depth / p.lanes),
+           [&](int64_t begin, int64_t end, int) {
+             for (int64_t row = begin; row < end; ++row) k.finish(g, row, work.sums, out);
+           });
+}
+
 // ---------------------------------------------------------------- choice
 
 bool supports(const ConvShape& s, DType dtype) {
@@ -179,6 +298,15 @@ bool suits(ConvDirection direction, const ConvShape& s, int tile) {
          (tile == 2 || cycles < winograd_cycles(plan_of(direction, s, 2)));
 }
 
+template <int Tile>
+ConvAlgorithm weight_gradient(const char* name) {
+  return {
+      name, supports,
+      [](const ConvShape& s, DType) { return suits(ConvDirection::kWeightGrad, s, Tile); },
+      [](const ConvShape& s, DType) { return GradientWork(s, Tile, nullptr).bytes; },
+      [](const ConvShape& s, DType, const ConvArrays& arrays) { run_gradient(s, Tile, arrays); }};
+}
+
 template <ConvDirection Direction, int Tile>
 ConvAlgorithm algorithm(const char* name) {
   return {
@@ -198,10 +326,12 @@ void set_conv_winograd(int tile) {
 
 ConvAlgorithm winograd_algorithm(ConvDirection direction, int tile) {
   constexpr ConvDirection kForward = ConvDirection::kForward, kGrad = ConvDirection::kInputGrad;
-  if (direction == kForward) {
-    return tile == 2 ? algorithm<kForward, 2>("winograd2") : algorithm<kForward, 4>("winograd4");
+  const char* name = tile == 2 ? "winograd2" : "winograd4";
+  switch (direction) {
+    case kForward: return tile == 2 ? algorithm<kForward, 2>(name) : algorithm<kForward, 4>(name);
+    case kGrad: return tile == 2 ? algorithm<kGrad, 2>(name) : algorithm<kGrad, 4>(name);
+    default: return tile == 2 ? weight_gradient<2>(name) : weight_gradient<4>(name);
   }
-  return tile == 2 ? algorithm<kGrad, 2>("winograd2") : algorithm<kGrad, 4>("winograd4");
 }
 
 }  // namespace cr

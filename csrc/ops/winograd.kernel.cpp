@@ -42,6 +42,18 @@ struct Interpolation<2> {  // points 0, 1, -1, infinity
     y[0] = m[0] + (m[1] + m[2]);
     y[1] = (m[1] - m[2]) + m[3];
   }
+  CR_INLINE void result_adjoint(const V (&y)[2], V (&m)[4]) {
+    m[0] = y[0];
+    m[1] = y[0] + y[1];
+    m[2] = y[0] - y[1];
+    m[3] = y[1];
+  }
+  CR_INLINE void weights_adjoint(const V (&u)[4], V (&g)[3]) {
+    const V even = 0.5f * (u[1] + u[2]);
+    g[0] = u[0] + even;
+    g[1] = 0.5f * (u[1] - u[2]);
+    g[2] = even + u[3];
+  }
 };
 
 // Points 0, +-a, +-b, infinity. Pairs of opposite sign share their even and odd parts. The usual
@@ -50,6 +62,7 @@ struct Interpolation<2> {  // points 0, 1, -1, infinity
 template <>
 struct Interpolation<4> {
   static constexpr float a = 11.0f / 16, b = 3.0f / 2, aa = a * a, bb = b * b;
+  static constexpr float near = 1 / (2 * aa * (aa - bb)), far = 1 / (2 * bb * (bb - aa));
 
   CR_INLINE void source(const V (&d)[6], V (&v)[6]) {
     v[0] = (aa * bb) * d[0] - (aa + bb) * d[2] + d[4];
@@ -62,7 +75,6 @@ struct Interpolation<4> {
     v[5] = (aa * bb) * d[1] - (aa + bb) * d[3] + d[5];
   }
   CR_INLINE void weights(const V (&g)[3], V (&u)[6]) {
-    constexpr float near = 1 / (2 * aa * (aa - bb)), far = 1 / (2 * bb * (bb - aa));
     u[0] = (1 / (aa * bb)) * g[0];
     const V even_a = near * g[0] + (near * aa) * g[2], odd_a = (near * a) * g[1];
     u[1] = even_a + odd_a;
@@ -80,7 +92,45 @@ struct Interpolation<4> {
     y[2] = aa * even_a + bb * even_b;
     y[3] = (a * aa) * odd_a + (b * bb) * odd_b + m[5];
   }
+  CR_INLINE void result_adjoint(const V (&y)[4], V (&m)[6]) {
+    m[0] = y[0];
+    const V even_a = y[0] + aa * y[2], odd_a = a * (y[1] + aa * y[3]);
+    m[1] = even_a + odd_a;
+    m[2] = even_a - odd_a;
+    const V even_b = y[0] + bb * y[2], odd_b = b * (y[1] + bb * y[3]);
+    m[3] = even_b + odd_b;
+    m[4] = even_b - odd_b;
+    m[5] = y[3];
+  }
+  CR_INLINE void weights_adjoint(const V (&u)[6], V (&g)[3]) {
+    const V even_a = near * (u[1] + u[2]), even_b = far * (u[3] + u[4]);
+    g[0] = (1 / (aa * bb)) * u[0] + (even_a + even_b);
+    g[1] = (near * a) * (u[1] - u[2]) + (far * b) * (u[3] - u[4]);
+    g[2] = aa * even_a + bb * even_b + u[5];
+  }
 };
+
+// A square of values transformed along columns and then along lines: M X M^T for a matrix M.
+template <int In, int Out, class Load, class Map, class Store>
+CR_INLINE void transform(Load&& load, Map&& map, Store&& store) {
+  V half[Out][In];
+#pragma GCC unroll 6
+  for (int x = 0; x < In; ++x) {
+    V column[In], mapped[Out];
+#pragma GCC unroll 6
+    for (int y = 0; y < In; ++y) column[y] = load(y, x);
+    map(column, mapped);
+#pragma GCC unroll 6
+    for (int i = 0; i < Out; ++i) half[i][x] = mapped[i];
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < Out; ++i) {
+    V line[Out];
+    map(half[i], line);
+#pragma GCC unroll 6
+    for (int j = 0; j < Out; ++j) store(i, j, line[j]);
+  }
+}
 
 // v[x] = element x of each of `rows` rows, for x < n: a square block with its rows as lanes.
 CR_INLINE void load_columns(V (&v)[kL], const float* from, int64_t row, int64_t rows, int64_t n) {
@@ -110,21 +160,10 @@ void weights(const Winograd& p, int64_t u, const float* weight, float* transform
       load_columns(v, from + c * p.channel_weights + t, p.row_weights, p.rows - row, 9 - t);
       for (int i = 0; i < kL && t + i < 9; ++i) g[p.rotated ? 8 - t - i : t + i] = v[i];
     }
-    V half[N][3];
-#pragma GCC unroll 3
-    for (int x = 0; x < 3; ++x) {
-      V column[N];
-      Interpolation<M>::weights({g[x], g[3 + x], g[6 + x]}, column);
-#pragma GCC unroll 6
-      for (int i = 0; i < N; ++i) half[i][x] = column[i];
-    }
     float* out = to + c * p.columns;
-    for (int i = 0; i < N; ++i) {
-      V line[N];
-      Interpolation<M>::weights(half[i], line);
-#pragma GCC unroll 6
-      for (int j = 0; j < N; ++j, out += p.weights_point) store(out, line[j]);
-    }
+    transform<3, N>([&](int y, int x) { return g[3 * y + x]; },
+                    [](const V(&in)[3], V(&u)[N]) { Interpolation<M>::weights(in, u); },
+                    [&](int i, int j, V u) { store(out + (i * N + j) * p.weights_point, u); });
   }
 }
 
@@ -207,86 +246,56 @@ void lanes_to_planes(const Rectangle& r, const float* pixels, float* planes, int
   }
 }
 
-// The tile at `pixels` of one vector of channels, transformed.
-template <int M>
-CR_INLINE void transform_source(const float* pixels, int64_t pitch, float* out, int64_t point) {
-  constexpr int N = M + 2;
-  V half[N][N];
-#pragma GCC unroll 6
-  for (int x = 0; x < N; ++x) {
-    V d[N], column[N];
-#pragma GCC unroll 6
-    for (int y = 0; y < N; ++y) d[y] = load(pixels + (y * pitch + x) * kL);
-    Interpolation<M>::source(d, column);
-#pragma GCC unroll 6
-    for (int i = 0; i < N; ++i) half[i][x] = column[i];
-  }
-#pragma GCC unroll 6
-  for (int i = 0; i < N; ++i) {
-    V line[N];
-    Interpolation<M>::source(half[i], line);
-#pragma GCC unroll 6
-    for (int j = 0; j < N; ++j, out += point) store(out, line[j]);
-  }
-}
+// Channels of images that are read by tiles of In x In pixels, Step apart, and what becomes of
+// them: out[point][tile][depth].
+struct Tiles {
+  int64_t channels, height, width, origin_h, origin_w;
+  int64_t depth, point;
+};
 
-// The first height x width pixels of a tile, from its transform, to pixels of pitch `pitch`.
-template <int M>
-CR_INLINE void transform_result(const float* products, int64_t point, V bias, float* pixels,
-                                int64_t pitch, int64_t height, int64_t width) {
-  constexpr int N = M + 2;
-  V half[M][N];
-#pragma GCC unroll 6
-  for (int j = 0; j < N; ++j) {
-    V m[N], column[M];
-#pragma GCC unroll 6
-    for (int i = 0; i < N; ++i) m[i] = load(products + (i * N + j) * point);
-    Interpolation<M>::result(m, column);
-#pragma GCC unroll 6
-    for (int y = 0; y < M; ++y) half[y][j] = column[y];
-  }
-#pragma GCC unroll 6
-  for (int y = 0; y < M; ++y) {
-    if (y >= height) break;
-    V line[M];
-    Interpolation<M>::result(half[y], line);
-#pragma GCC unroll 6
-    for (int x = 0; x < M; ++x) {
-      if (x < width) store(pixels + (y * pitch + x) * kL, line[x] + bias);
-    }
-  }
-}
-
-// sources[point][tile][channel] of a unit.
-template <int M>
-void transform_sources(const Winograd& p, const Unit& unit, const float* source, float* sources,
-                       float* pixels) {
-  const int64_t height = unit.tiles_h * M + 2, width = unit.tiles_w * M + 2;
-  const int64_t y = unit.row + p.origin_h, x = unit.column + p.origin_w;
-  const int64_t top = clip(y, p.height), left = clip(x, p.width);
-  const Rectangle inside = rectangle(top, left, clip(y + height, p.height) - top,
-                                     clip(x + width, p.width) - left, p.width);
+// All channels of a unit's tiles, transformed.
+template <int In, int Step, int Out, class Map>
+CR_INLINE void transform_tiles(const Tiles& t, const Unit& unit, const float* source, float* out,
+                               float* pixels, Map&& map) {
+  constexpr int kOverlap = In - Step;
+  const int64_t height = unit.tiles_h * Step + kOverlap, width = unit.tiles_w * Step + kOverlap;
+  const int64_t y = unit.row + t.origin_h, x = unit.column + t.origin_w;
+  const int64_t top = clip(y, t.height), left = clip(x, t.width);
+  const Rectangle inside = rectangle(top, left, clip(y + height, t.height) - top,
+                                     clip(x + width, t.width) - left, t.width);
   for (int64_t i = 0; i < height * width * kL; i += kL) store(pixels + i, V{});
-  const int64_t plane = p.height * p.width;
+  const int64_t plane = t.height * t.width;
   for (int64_t i = 0; i < unit.images; ++i) {
-    const float* planes = source + (unit.image + i) * p.channels * plane;
-    for (int64_t c = 0; c < p.channels; c += kL) {
-      planes_to_lanes(inside, planes + c * plane, plane, p.channels - c,
+    const float* planes = source + (unit.image + i) * t.channels * plane;
+    for (int64_t c = 0; c < t.channels; c += kL) {
+      planes_to_lanes(inside, planes + c * plane, plane, t.channels - c,
                       pixels + ((top - y) * width + left - x) * kL, width);
-      float* to = sources + i * unit.tiles_h * unit.tiles_w * p.depth + c;
+      float* to = out + i * unit.tiles_h * unit.tiles_w * t.depth + c;
       for (int64_t h = 0; h < unit.tiles_h; ++h) {
-        for (int64_t w = 0; w < unit.tiles_w; ++w, to += p.depth) {
-          transform_source<M>(pixels + (h * width + w) * M * kL, width, to, p.source_point);
+        for (int64_t w = 0; w < unit.tiles_w; ++w, to += t.depth) {
+          const float* from = pixels + (h * width + w) * Step * kL;
+          transform<In, Out>([&](int r, int s) { return load(from + (r * width + s) * kL); }, map,
+                             [&](int r, int s, V v) { store(to + (r * Out + s) * t.point, v); });
         }
       }
     }
   }
 }
 
+template <int M>
+void transform_sources(const Winograd& p, const Unit& unit, const float* source, float* sources,
+                       float* pixels) {
+  constexpr int N = M + 2;
+  const Tiles tiles{p.channels, p.height, p.width, p.origin_h, p.origin_w, p.depth, p.source_point};
+  transform_tiles<N, M, N>(tiles, unit, source, sources, pixels,
+                           [](const V(&d)[N], V(&v)[N]) { Interpolation<M>::source(d, v); });
+}
+
 // One vector of rows, from products[point][tile][columns] to the output.
 template <int M>
 void transform_results(const Winograd& p, const Unit& unit, const float* products, V bias,
                        float* out, int64_t rows, float* pixels) {
+  constexpr int N = M + 2;
   const int64_t most_h = p.out_height - unit.row, most_w = p.out_width - unit.column;
   const int64_t height = unit.tiles_h * M < most_h ? unit.tiles_h * M : most_h;
   const int64_t width = unit.tiles_w * M < most_w ? unit.tiles_w * M : most_w;
@@ -295,8 +304,13 @@ void transform_results(const Winograd& p, const Unit& unit, const float* product
   for (int64_t i = 0; i < unit.images; ++i) {
     for (int64_t y = 0; y < height; y += M) {
       for (int64_t x = 0; x < width; x += M, products += p.columns) {
-        transform_result<M>(products, p.product_point, bias, pixels + (y * width + x) * kL, width,
-                            height - y, width - x);
+        float* corner = pixels + (y * width + x) * kL;
+        transform<N, M>(
+            [&](int r, int s) { return load(products + (r * N + s) * p.product_point); },
+            [](const V(&m)[N], V(&v)[M]) { Interpolation<M>::result(m, v); },
+            [&](int r, int s, V v) {
+              if (y + r < height && x + s < width) store(corner + (r * width + s) * kL, v + bias);
+            });
       }
     }
     lanes_to_planes(to, pixels, out + (unit.image + i) * p.rows * plane, plane, rows);
@@ -341,14 +355,76 @@ void correlate(const Winograd& p, int64_t u, const float* source, const float* w
 }
 
 template <int M>
+void gather(const WinogradGradient& g, int64_t u, int64_t first, const float* input,
+            const float* grad, float* sources, float* grads, float* pixels) {
+  constexpr int N = M + 2;
+  const Winograd& p = g.p;
+  const Unit unit = unit_at(p, u);
+  transform_sources<M>(p, unit, input, sources + first * p.depth, pixels);
+  const Tiles tiles{p.rows, p.out_height, p.out_width, 0, 0, g.row_depth, g.grad_point};
+  transform_tiles<M, M, N>(
+      tiles, unit, grad, grads + first * g.row_depth, pixels,
+      [](const V(&y)[M], V(&m)[N]) { Interpolation<M>::result_adjoint(y, m); });
+}
+
+void multiply(const WinogradGradient& g, int64_t point, int64_t begin, int64_t end, int64_t tiles,
+              const float* sources, const float* grads, float* sums, bool accumulate) {
+  const Winograd& p = g.p;
+  sources += point * p.source_point;
+  grads += point * g.grad_point + begin;
+  sums += point * g.sum_point + begin * p.depth;
+  const int64_t panels = panel_count(end - begin);
+  for (int64_t c = 0; c < p.channels; c += p.columns) {
+    const int64_t left = (p.channels - c + kL - 1) / kL * kL;
+    const int columns = static_cast<int>(left < p.columns ? left : p.columns);
+    for (int64_t i = 0; i < panels; ++i) {
+      const int64_t row = panel_begin(i, panels, end - begin);
+      const int rows = static_cast<int>(panel_begin(i + 1, panels, end - begin) - row);
+      for (int64_t t = 0; t < tiles; t += kWinogradChain) {
+        const int64_t depth = tiles - t < kWinogradChain ? tiles - t : kWinogradChain;
+        run_tile<float>(rows, depth, ColumnsOfA<float>{grads + t * g.row_depth + row, g.row_depth},
+                        RowsOfB<float>{sources + t * p.depth + c, p.depth},
+                        TileOutput<float>{sums + row * p.depth + c, p.depth, columns,
+                                          accumulate || t > 0, nullptr, nullptr});
+      }
+    }
+  }
+}
+
+template <int M>
+void finish(const WinogradGradient& g, int64_t row, const float* sums, float* out) {
+  constexpr int N = M + 2;
+  const Winograd& p = g.p;
+  float taps[(9 + kL) * kL];  // whole vectors of taps are read
+  for (int64_t c = 0; c < p.channels; c += kL) {
+    const float* first = sums + row * p.depth + c;
+    transform<N, 3>(
+        [&](int y, int x) {
+          const float* from = first + (y * N + x) * g.sum_point;
+          V sum = load(from);
+          for (int64_t s = 1; s < g.splits; ++s) sum += load(from + s * p.points * g.sum_point);
+          return sum;
+        },
+        [](const V(&u)[N], V(&w)[3]) { Interpolation<M>::weights_adjoint(u, w); },
+        [&](int y, int x, V w) { store(taps + (3 * y + x) * kL, w); });
+    lanes_to_planes({0, 9, 1, 9, 0}, taps, out + (row * p.channels + c) * 9, 9, p.channels - c);
+  }
+}
+
+template <int M>
 constexpr WinogradKernels kernels() {
   return {weights<M>, correlate<M>};
+}
+template <int M>
+constexpr WinogradGradientKernels gradient_kernels() {
+  return {gather<M>, multiply, finish<M>};
 }
 
 }  // namespace
 
 extern const WinogradTable winograd_table;
-const WinogradTable winograd_table = {kernels<2>(), kernels<4>(), kL, kTileCols<float>};
+const WinogradTable winograd_table = {kernels<2>(),          kernels<4>(), gradient_kernels<2>(),
+                                      gradient_kernels<4>(), kL,           kTileCols<float>};
 
 }  // namespace CR_ISA
 }  // namespace cr

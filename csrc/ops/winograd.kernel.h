@@ -44,7 +44,20 @@ struct Winograd {
   int64_t workspace() const { return sources_size() + products_size() + pixels_size(); }
 };
 
-// Channels summed up in one chain of multiply-adds. Chains are what most of the error of
+// The weight gradient is the adjoint: per point a sum over tiles of source times gradient, both
+// transformed, and one transform at the end. The tiles are dealt to `splits` sums, and those of a
+// split go in rounds of at most `round_tiles`.
+struct WinogradGradient {
+  Winograd p;  // channels and rows of the weights, units of tiles
+  int64_t splits, round_units, round_tiles;
+  int64_t row_depth, grad_point;  // grads[point][tile][row_depth]
+  int64_t sum_point;              // sums[split][point][row][depth]
+
+  int64_t grads_size() const { return p.points * grad_point; }
+  int64_t sums_size() const { return p.points * sum_point; }  // of one split
+};
+
+// Channels (or tiles) summed up in one chain of multiply-adds. Chains are what most of the error of
 // F(4x4, 3x3) comes from.
 constexpr int64_t kWinogradChain = 32;
 
@@ -59,8 +72,21 @@ struct WinogradKernels {
                     const float* bias, float* out, float* workspace);
 };
 
+struct WinogradGradientKernels {
+  // The tiles of a unit into `sources` and `grads` from tile `first` on.
+  void (*gather)(const WinogradGradient&, int64_t unit, int64_t first, const float* input,
+                 const float* grad, float* sources, float* grads, float* pixels);
+  // sums[point][rows begin .. end] (+)= the sum over tiles [0, tiles).
+  void (*multiply)(const WinogradGradient&, int64_t point, int64_t begin, int64_t end,
+                   int64_t tiles, const float* sources, const float* grads, float* sums,
+                   bool accumulate);
+  // One row of the weights from the sums of all splits.
+  void (*finish)(const WinogradGradient&, int64_t row, const float* sums, float* out);
+};
+
 struct WinogradTable {
   WinogradKernels small, large;  // F(2x2, 3x3), F(4x4, 3x3)
+  WinogradGradientKernels small_gradient, large_gradient;
   int lanes, columns;
 };
 CR_KERNEL_TABLE(WinogradTable, winograd_table)

@@ -28,12 +28,13 @@ def conv_winograd() -> int:
 def set_conv_winograd(tile: int) -> None:
     r"""Set how far 3x3 convolutions may trade rounding for speed.
 
-    Where a cost model finds it faster, a 3x3 convolution of stride 1 in float32 and its input
-    gradient are computed by Winograd's algorithm: tiles of ``t x t`` outputs, each from a
-    transformed tile of ``(t + 2) x (t + 2)`` inputs. With inputs x, weights w and the unit
-    roundoff u = 2**-24 the error of an output is at most ``c u sum |x| |w|``. The sum runs over the
-    whole tile and not only over the 3x3 inputs under the kernel. So an output that is much smaller
-    than its neighbours has fewer digits, and an infinity or NaN spreads over its tile.
+    Where a cost model finds it faster, a 3x3 convolution of stride 1 in float32 and its gradients
+    are computed by Winograd's algorithm: tiles of ``t x t`` outputs, each from a transformed tile
+    of ``(t + 2) x (t + 2)`` inputs. The error of an output is at most ``c 2**-24`` times
+    the largest ``sum |x| |w|`` among the outputs of its tile. Measured on 16 to 512 channels, c is 3 for t = 2
+    and 13 for t = 4 (direct sums: 6); 40 and 75 (24) where one input in a hundred is 10,000 times
+    the others. So an output that is much smaller than its neighbours has fewer digits, and an
+    infinity or NaN spreads over its tile.
 
     ==== ================ ==================================== =============================
     tile multiply-adds    error, against that of direct sums   typical speed-up of the layer
