@@ -30,11 +30,11 @@ def set_conv_winograd(tile: int) -> None:
 
     Where a cost model finds it faster, a 3x3 convolution of stride 1 in float32 and its gradients
     are computed by Winograd's algorithm: tiles of ``t x t`` outputs, each from a transformed tile
-    of ``(t + 2) x (t + 2)`` inputs. The error of an output is at most ``c 2**-24`` times
-    the largest ``sum |x| |w|`` among the outputs of its tile. Measured on 16 to 512 channels, c is 3 for t = 2
-    and 13 for t = 4 (direct sums: 6); 40 and 75 (24) where one input in a hundred is 10,000 times
-    the others. So an output that is much smaller than its neighbours has fewer digits, and an
-    infinity or NaN spreads over its tile.
+    of ``(t + 2) x (t + 2)`` inputs. The error of an output is at most ``c 2**-24`` times the
+    largest ``sum |x| |w|`` among the outputs of its tile. Measured on 16 to 512 channels, c is 3
+    for t = 2 and 13 for t = 4 (direct sums: 6); 40 and 75 (24) where one input in a hundred is
+    10,000 times the others. So an output that is much smaller than its neighbours has fewer
+    digits, and an infinity or NaN spreads over its tile.
 
     ==== ================ ==================================== =============================
     tile multiply-adds    error, against that of direct sums   typical speed-up of the layer
