@@ -8,6 +8,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.autograd import Function, gradcheck, gradgradcheck
+from chainrule.autograd.function import once_differentiable
 
 
 def leaf(*values: float) -> Any:
@@ -155,6 +156,74 @@ def test_error_in_backward_reaches_the_caller() -> None:
 
     with pytest.raises(KeyError, match="from backward"):
         Fails.apply(leaf(1.0)).backward()
+
+
+class Affine(Function):
+    """The newer form: forward without a context, which setup_context fills."""
+
+    @staticmethod
+    def forward(x: Any, w: Any, shift: float | None) -> Any:
+        return x * w + (shift or 0)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        x, w, ctx.shift = inputs
+        ctx.save_for_backward(x, w, output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        x, w, output = ctx.saved_tensors
+        assert output.equal(x * w + (ctx.shift or 0))
+        return (g * w if ctx.needs_input_grad[0] else None), g * x, None
+
+
+def test_setup_context_fills_the_context_of_a_forward_without_one() -> None:
+    x, w = (cr.rand(3, dtype=cr.float64).requires_grad_() for _ in range(2))
+    assert gradcheck(lambda x, w: Affine.apply(x, w, 2.0), (x, w))
+    assert gradgradcheck(lambda x, w: Affine.apply(x, w, None), (x, w))
+    with cr.no_grad():
+        assert not Affine.apply(x, w, 1.0).requires_grad
+
+
+class Outside(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x * 2
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Any) -> Any:
+        assert not cr.is_grad_enabled()
+        return g * 2
+
+
+def test_once_differentiable_refuses_a_second_derivative() -> None:
+    x = leaf(1.0, 2.0)
+    Outside.apply(x).sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+    (g,) = cr.autograd.grad((Outside.apply(x) ** 2).sum(), x, create_graph=True)
+    assert g.requires_grad
+    with pytest.raises(RuntimeError, match="second derivative of a backward marked with @once_d"):
+        g.sum().backward()
+
+
+def test_mark_dirty_is_refused() -> None:
+    class Doubled(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.mark_dirty(x)
+
+    with pytest.raises(NotImplementedError, match="Doubled: mark_dirty is not supported; return"):
+        Doubled.apply(leaf(1.0))
+
+
+def test_grad_takes_the_arguments_of_torch() -> None:
+    x = leaf(3.0)
+    (g,) = cr.autograd.grad(x * x, x, None, None, True, True, None, False, False)
+    assert g.item() == 6.0
+    for wrong in ({"only_inputs": False}, {"is_grads_batched": True}):
+        with pytest.raises(ValueError, match="grad: only_inputs=False and is_grads_batched=True"):
+            cr.autograd.grad(x * x, x, **wrong)
 
 
 def test_function_is_freed() -> None:

@@ -23,6 +23,7 @@ import builtins
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from . import _devices
 from ._functions import ValuesIndices
 from ._statistics import MinMax
 from ._tensor import RemovableHandle

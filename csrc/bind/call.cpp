@@ -198,7 +198,7 @@ bool take_creation_option(const OpFunction& function, PyObject* word, PyObject* 
     return true;
   }
   if (std::strcmp(text, "device") == 0) {
-    py::module_::import("chainrule._functions").attr("_check_device")(py::handle(value));
+    py::module_::import("chainrule._devices").attr("check_device")(py::handle(value));
     return true;
   }
   return std::strcmp(text, "layout") == 0 || std::strcmp(text, "pin_memory") == 0;
@@ -235,7 +235,8 @@ PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
       if (at < 0) {
         CR_CHECK_TYPE(take_creation_option(function, word, args[given + k], options),
                       display_name(function), ": unexpected keyword argument '",
-                      PyUnicode_AsUTF8(word), "'");
+                      PyUnicode_AsUTF8(word), "'",
+                      PyUnicode_CompareWithASCIIString(word, "out") ? "" : "; use out.copy_(...)");
         continue;
       }
       CR_CHECK_TYPE(!values[at] && at != variadic_at, display_name(function), ": argument '",
@@ -316,8 +317,7 @@ PyObject* get_text_signature(PyObject* self, void*) {
 }
 PyObject* get_module(PyObject*, void*) { return PyUnicode_FromString("chainrule._core"); }
 PyObject* op_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<op %s>",
-                              python_name(*reinterpret_cast<OpFunction*>(self)).c_str());
+  return PyUnicode_FromFormat("<op %s>", python_name(*reinterpret_cast<OpFunction*>(self)).c_str());
 }
 PyObject* op_reduce(PyObject* self, PyObject*) { return get_name(self, nullptr); }
 PyObject* bind_method(PyObject* self, PyObject* object, PyObject*) {

@@ -67,8 +67,7 @@ struct Bags {
   }
 };
 
-void check_table(const Tensor& table, const Tensor& input,
-                 const Tensor& offsets) {
+void check_table(const Tensor& table, const Tensor& input, const Tensor& offsets) {
   CR_CHECK_TYPE(is_floating(table.dtype()), "embedding_bag", ": needs a floating-point table (got ",
                 table.dtype(), ")");
   check_index_type("embedding_bag", input);

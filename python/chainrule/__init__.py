@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import (
     _core,
+    _devices,
     _dtypes,
     _exchange,
     _facts,
@@ -33,6 +34,7 @@ from . import (
 )
 from . import _tensor as _tensor  # attaches the methods written in Python
 from ._core import *  # noqa: F403
+from ._devices import *  # noqa: F403
 from ._dtypes import *  # noqa: F403
 from ._exchange import *  # noqa: F403
 from ._facts import *  # noqa: F403
@@ -71,8 +73,11 @@ from .random import (
 
 if TYPE_CHECKING:
     from . import (
+        accelerator,
         array_api,
+        backends,
         config,
+        cuda,
         data,
         datasets,
         func,
@@ -92,7 +97,8 @@ if TYPE_CHECKING:
     from .io import load, load_file, save, save_file
 
 __all__ = [
-    "Generator", "array_api", "autograd", "bernoulli", "config", "data", "datasets",
+    "Generator", "accelerator", "array_api", "autograd", "backends", "bernoulli", "config", "cuda",
+    "data", "datasets",
     "default_generator", "enable_grad", "func", "get_rng_state", "inference_mode", "initial_seed",
     "io", "linalg", "load", "load_file", "manual_seed", "metrics", "model_selection", "models",
     "multinomial", "nn", "no_grad", "normal", "optim", "plots", "poisson", "rand", "rand_like",
@@ -101,6 +107,7 @@ __all__ = [
     "vmap",
 ]  # fmt: skip
 __all__ += _core.__all__
+__all__ += _devices.__all__
 __all__ += _dtypes.__all__
 __all__ += _exchange.__all__
 __all__ += _facts.__all__
@@ -119,8 +126,9 @@ __version__: str = _core._version()
 
 # Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
 _LAZY_MODULES = (
-    "array_api", "config", "data", "datasets", "func", "io", "linalg", "metrics",
-    "model_selection", "models", "nn", "optim", "plots", "sklearn", "testing", "train", "utils",
+    "accelerator", "array_api", "backends", "config", "cuda", "data", "datasets", "func", "io",
+    "linalg", "metrics", "model_selection", "models", "nn", "optim", "plots", "sklearn", "testing",
+    "train", "utils",
 )  # fmt: skip
 _LAZY_NAMES = {
     "load": "io",

@@ -23,6 +23,7 @@ _SYMBOL = "there are no symbolic sizes: sizes are ints"
 
 # Names of torch.Tensor and torch, by the whole name.
 _NAMES = {
+    "amp": "computation is in float32: leave it out",
     "apply_": "write it with tensor functions, or np.vectorize(f)(x.numpy())",
     "as_strided_scatter": "use chainrule.as_strided_scatter",
     "autocast": "computation is in float32: leave it out",
@@ -30,6 +31,8 @@ _NAMES = {
     "cond": "use Python's if",
     "const_data_ptr": "use data_ptr()",
     "dim_order": "use stride()",
+    "distributed": "all processors of one machine are used as it is",
+    "distributions": "use chainrule.random, and log-probabilities written with tensor functions",
     "eig": "use linalg.eig",
     "empty_strided": "use empty(...).as_strided(size, stride)",
     "frexp": "use numpy.frexp(x.numpy())",
@@ -58,8 +61,10 @@ _NAMES = {
     "nonzero_static": "use nonzero",
     "nuclear_norm": "use linalg.svdvals(x).sum()",
     "frobenius_norm": "use norm",
+    "hub": "use chainrule.models, and load for weights of torch",
     "orgqr": "use linalg.householder_product",
     "ormqr": "use linalg.qr",
+    "profiler": "use autograd.profiler",
     "pca_lowrank": "use linalg.svd",
     "range": "use arange, whose end is not included",
     "reinforce": "use the log-probability times the reward as a loss",

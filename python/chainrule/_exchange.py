@@ -81,9 +81,9 @@ def to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
         RuntimeError: for other devices.
         ValueError: for a stream, which a CPU has not.
     """
-    from ._functions import _check_device
+    from ._devices import check_device
 
-    _check_device(device)
+    check_device(device)
     if stream is not None:
         raise ValueError(f"to_device: a CPU has no streams (got stream={stream!r})")
     return self
@@ -114,9 +114,9 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         >>> a
         array([1., 1.])
     """
-    from ._functions import _check_device
+    from ._devices import check_device
 
-    _check_device(device)
+    check_device(device)
     capsule = ext_tensor
     if hasattr(ext_tensor, "__dlpack__"):
         kind, number = ext_tensor.__dlpack_device__()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from . import _core, _exchange
 from ._core import Tensor, dtype
+from ._devices import check_device
 
 __all__ = [
     "allclose", "arange", "argwhere", "as_tensor", "asarray", "atleast_1d", "broadcast_shapes",
@@ -21,11 +22,6 @@ __all__ = [
 ]  # fmt: skip
 
 # ---------------------------------------------------------------- creation
-
-
-def _check_device(device: Any) -> None:
-    if device is not None and str(device).split(":")[0] != "cpu":
-        raise RuntimeError(f"chainrule computes on the CPU only (got device {device!r}); use 'cpu'")
 
 
 def tensor(
@@ -49,7 +45,7 @@ def tensor(
         tensor([[1, 2],
                 [3, 4]])
     """
-    _check_device(device)
+    check_device(device)
     if isinstance(data, Tensor):
         result = data.detach().clone()
     elif isinstance(data, (bool, int, float, list, tuple)) and not _holds_arrays(data):
@@ -119,7 +115,7 @@ def asarray(
         >>> cr.asarray([1.0, 2.0])
         tensor([1., 2.])
     """
-    _check_device(device)
+    check_device(device)
     result = None if copy else _exchange.shared(obj)
     if copy is False and (result is None or (dtype is not None and result.dtype != dtype)):
         raise ValueError("asarray: copy=False, but this input needs a copy")
@@ -153,7 +149,7 @@ def arange(
         >>> cr.arange(1, 4)
         tensor([1, 2, 3])
     """
-    _check_device(device)
+    check_device(device)
     if end is None:
         start, end = 0, start
     wanted = _range_dtype(start, end, step) if dtype is None else dtype
@@ -193,7 +189,7 @@ def linspace(
         >>> cr.linspace(0, 1, 3)
         tensor([0.0000, 0.5000, 1.0000])
     """
-    _check_device(device)
+    check_device(device)
     wanted = _core.get_default_dtype() if dtype is None else dtype
     result: Tensor = _core._linspace(*_ends(start, end, wanted), steps, wanted)
     return result.requires_grad_() if requires_grad else result
@@ -210,7 +206,7 @@ def eye(
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    _check_device(device)
+    check_device(device)
     result: Tensor = _core.zeros(n, n if m is None else m, dtype=dtype)
     result.diagonal().fill_(1)
     return result.requires_grad_() if requires_grad else result

@@ -8,6 +8,7 @@ from typing import Any
 from . import _core, _functions
 from ._arrays import dimension, in_place, tensor_of, view_of
 from ._core import Tensor
+from ._devices import check_device
 from ._sorting import unique
 
 __all__ = [
@@ -343,7 +344,7 @@ def tril_indices(
         tensor([[0, 1, 1],
                 [0, 0, 1]])
     """
-    _functions._check_device(device)
+    check_device(device)
     return _triangle_indices("tril_indices", row, col, offset, dtype)
 
 
@@ -357,7 +358,7 @@ def triu_indices(
         tensor([[0, 0, 1],
                 [0, 1, 1]])
     """
-    _functions._check_device(device)
+    check_device(device)
     return _triangle_indices("triu_indices", row, col, offset, dtype)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from . import (
     _absent,
     _core,
+    _devices,
     _exchange,
     _facts,
     _functions,
@@ -237,7 +238,7 @@ class _TensorMethods:
                 continue
             else:
                 dtype = arg
-        _functions._check_device(device)
+        _devices.check_device(device)
         result: Tensor = self if dtype is None else _core.to(self, dtype)
         return result.clone() if copy and result is self else result
 
@@ -299,9 +300,9 @@ class _TensorMethods:
         return self.mT  # type: ignore[no-any-return]
 
     @property
-    def device(self: Any) -> str:
-        """'cpu'."""
-        return "cpu"
+    def device(self: Any) -> _devices.device:
+        """The CPU."""
+        return _devices.CPU
 
     # ------------------------------------------------------------ forms of ops
 
@@ -355,21 +356,21 @@ class _TensorMethods:
         self: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
         """Zeros of a shape, with this tensor's dtype."""
-        _functions._check_device(device)
+        _devices.check_device(device)
         return _core.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def new_ones(
         self: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
         """Ones of a shape, with this tensor's dtype."""
-        _functions._check_device(device)
+        _devices.check_device(device)
         return _core.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def new_empty(
         self: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
         """Uninitialised memory of a shape, with this tensor's dtype."""
-        _functions._check_device(device)
+        _devices.check_device(device)
         return _core.empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def new_full(
@@ -377,7 +378,7 @@ class _TensorMethods:
         requires_grad: bool = False,
     ) -> Tensor:  # fmt: skip
         """One value in a shape, with this tensor's dtype."""
-        _functions._check_device(device)
+        _devices.check_device(device)
         return _core.full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def hardshrink(self: Any, lambd: float = 0.5) -> Tensor:

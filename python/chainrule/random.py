@@ -9,6 +9,7 @@ from typing import Any
 
 from . import _core, _functions, _limits
 from ._core import Tensor
+from ._devices import check_device
 from .autograd.mode import no_grad
 
 # Functions of this module that are methods of Tensor too.
@@ -29,7 +30,7 @@ class Generator:
     """
 
     def __init__(self, device: str = "cpu") -> None:
-        _functions._check_device(device)
+        check_device(device)
         self._state = _functions.tensor([_DEFAULT_SEED, 0])
 
     def manual_seed(self, seed: int) -> Generator:
@@ -135,7 +136,7 @@ def rand(
         >>> cr.rand(2, 3).shape
         (2, 3)
     """
-    _functions._check_device(device)
+    check_device(device)
     wanted = dtype or _core.get_default_dtype()
     return _finish(
         _core._uniform(_state_of(generator), _shape(size), 0.0, 1.0, wanted), requires_grad
@@ -152,7 +153,7 @@ def randn(
         >>> cr.randn(2, 3).shape
         (2, 3)
     """
-    _functions._check_device(device)
+    check_device(device)
     wanted = dtype or _core.get_default_dtype()
     return _finish(
         _core._normal(_state_of(generator), _shape(size), 0.0, 1.0, wanted), requires_grad
@@ -173,7 +174,7 @@ def randint(
         >>> bool((x >= 0).all() and (x < 10).all())
         True
     """
-    _functions._check_device(device)
+    check_device(device)
     if size is None:
         low, high, size = 0, low, high
     if high is None or size is None:
@@ -195,7 +196,7 @@ def randperm(
         >>> sorted(cr.randperm(4).tolist())
         [0, 1, 2, 3]
     """
-    _functions._check_device(device)
+    check_device(device)
     result: Tensor = _core._randperm(_state_of(generator), n)
     return result if dtype is None else result.to(dtype)
 
@@ -284,7 +285,7 @@ def normal(
         )
     if (std.detach() < 0).any() if isinstance(std, Tensor) else std < 0:
         raise ValueError("normal: the standard deviation must not be negative")
-    _functions._check_device(device)
+    check_device(device)
     if dtype is None:
         given = [x.dtype for x in (mean, std) if isinstance(x, Tensor)]
         given = [t for t in given if _core.empty(0, dtype=t).is_floating_point()]

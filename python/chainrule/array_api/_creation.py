@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import _core, _functions
 from .._core import Tensor
+from .._devices import check_device
 from .._exchange import from_dlpack
 from .._functions import asarray
 
@@ -40,49 +41,49 @@ def linspace(
 
 def empty(shape: _Shape, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Uninitialised memory of a shape."""
-    _functions._check_device(device)
+    check_device(device)
     return _core.empty(shape, dtype=dtype)
 
 
 def zeros(shape: _Shape, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Zeros of a shape."""
-    _functions._check_device(device)
+    check_device(device)
     return _core.zeros(shape, dtype=dtype)
 
 
 def ones(shape: _Shape, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Ones of a shape."""
-    _functions._check_device(device)
+    check_device(device)
     return _core.ones(shape, dtype=dtype)
 
 
 def full(shape: _Shape, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
     """One value in a shape."""
-    _functions._check_device(device)
+    check_device(device)
     return _core.full(shape, fill_value, dtype=dtype)
 
 
 def empty_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Uninitialised memory of the shape of ``x``, and of its dtype unless said otherwise."""
-    _functions._check_device(device)
+    check_device(device)
     return _core.empty_like(x, dtype=dtype)
 
 
 def zeros_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Zeros of the shape of ``x``, and of its dtype unless said otherwise."""
-    _functions._check_device(device)
+    check_device(device)
     return _core.zeros_like(x, dtype=dtype)
 
 
 def ones_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Ones of the shape of ``x``, and of its dtype unless said otherwise."""
-    _functions._check_device(device)
+    check_device(device)
     return _core.ones_like(x, dtype=dtype)
 
 
 def full_like(x: Tensor, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
     """One value in the shape of ``x``, and of its dtype unless said otherwise."""
-    _functions._check_device(device)
+    check_device(device)
     return _core.full_like(x, fill_value, dtype=dtype)
 
 
@@ -90,7 +91,7 @@ def eye(
     n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None
 ) -> Tensor:
     """Ones on the ``k``-th diagonal of a matrix of zeros."""
-    _functions._check_device(device)
+    check_device(device)
     n_cols = n_rows if n_cols is None else n_cols
     result: Tensor = _core.zeros(n_rows, n_cols, dtype=dtype)
     if -n_rows < k < n_cols:

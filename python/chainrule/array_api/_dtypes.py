@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import _core, _functions
 from .._core import Tensor, dtype
+from .._devices import check_device
 from .._limits import finfo, iinfo
 
 __all__ = [
@@ -121,7 +122,7 @@ class Info:
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, dtype]:
         """The dtypes that functions choose by themselves."""
-        _functions._check_device(device)
+        check_device(device)
         return {
             "real floating": _core.get_default_dtype(),
             "integral": _core.int64,
@@ -136,7 +137,7 @@ class Info:
         Raises:
             ValueError: for kinds the standard does not have.
         """
-        _functions._check_device(device)
+        check_device(device)
         names = (*_KINDS["bool"], *_KINDS["numeric"])
         found = {name: getattr(_core, name) for name in names}
         if kind is None:

@@ -68,7 +68,9 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor, ...]:
     """Return the gradients of ``outputs`` with respect to ``inputs``; no ``.grad`` is touched.
@@ -79,7 +81,9 @@ def grad(
         grad_outputs: gradients of the outputs; None stands for 1.
         retain_graph: keep the graph for another pass. Default: the value of ``create_graph``.
         create_graph: tape the backward pass, so that the result can be differentiated.
+        only_inputs: must be True; torch keeps it for old scripts.
         allow_unused: give None for inputs that the outputs do not depend on, instead of raising.
+        is_grads_batched: must be False; :func:`chainrule.func.vmap` takes batches.
         materialize_grads: give zeros instead of None.
 
     Returns:
@@ -94,6 +98,11 @@ def grad(
         >>> cr.autograd.grad(g, x)
         (tensor(12.),)
     """
+    if not only_inputs or is_grads_batched:
+        raise ValueError(
+            "grad: only_inputs=False and is_grads_batched=True are not supported; use backward() "
+            "for all leaves, func.vmap of func.vjp for batches"
+        )
     roots, wanted = _as_list(outputs), _as_list(inputs)
     if not wanted:
         raise RuntimeError("grad: inputs must not be empty")

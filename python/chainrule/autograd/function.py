@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from .._core import Tensor, _attach_function, is_grad_enabled
@@ -36,6 +38,13 @@ class FunctionCtx:
         if self._saved is None:
             raise RuntimeError("saved_tensors: available inside backward only")
         return self._saved
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Refuse: what ``forward`` writes into an argument cannot be taped."""
+        raise NotImplementedError(
+            f"{self._function.__name__}: mark_dirty is not supported; return a new tensor, or "
+            "write in place with chainrule's own operations, outside of a Function"
+        )
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """Declare outputs that no gradient flows through."""
@@ -74,6 +83,7 @@ class Function:
     A subclass gives ``forward(ctx, *args)`` and ``backward(ctx, *grads)``, which returns one
     gradient per argument of forward (None for those that have none), and is called by
     ``apply(*args)``. A backward made of chainrule operations has derivatives of every order.
+    With ``setup_context(ctx, inputs, output)`` defined, it is ``forward(*args)``.
 
     Example:
         >>> class Cube(cr.autograd.Function):
@@ -98,6 +108,11 @@ class Function:
         raise NotImplementedError("Function: forward must be defined")
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep what ``backward`` needs of the arguments and the result of ``forward``."""
+        raise NotImplementedError("Function: setup_context is not defined")
+
+    @staticmethod
     def backward(ctx: Any, *grads: Any, **kwargs: Any) -> Any:
         """Compute the gradients of the arguments from those of the results."""
         raise NotImplementedError("Function: backward must be defined")
@@ -108,7 +123,11 @@ class Function:
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         ctx = FunctionCtx(cls, needs)
         with no_grad():
-            result = cls.forward(ctx, *args)
+            if cls.setup_context is Function.setup_context:
+                result = cls.forward(ctx, *args)
+            else:
+                result = cls.forward(*args)
+                cls.setup_context(ctx, args, result)
         if not (is_grad_enabled() and any(needs)):
             return result
         single = isinstance(result, Tensor)
@@ -128,3 +147,49 @@ class Function:
         )
         outputs = [next(attached) if isinstance(o, Tensor) else o for o in outputs]
         return outputs[0] if single else tuple(outputs)
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a ``backward`` that is not made of chainrule operations: it has no second derivative.
+
+    Example:
+        >>> class Double(cr.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         return x * 2
+        ...
+        ...     @staticmethod
+        ...     @cr.autograd.function.once_differentiable
+        ...     def backward(ctx, grad):
+        ...         return cr.tensor(grad.numpy() * 2)
+        >>> x = cr.tensor([1.0], requires_grad=True)
+        >>> Double.apply(x).backward()
+        >>> x.grad
+        tensor([2.])
+    """
+
+    @functools.wraps(backward)
+    def run(ctx: Any, *grads: Tensor | None) -> Any:
+        with no_grad():
+            results = backward(ctx, *grads)
+        taped = [g for g in grads if g is not None and g.requires_grad]
+        if not (is_grad_enabled() and taped):
+            return results
+        many = results if isinstance(results, tuple) else (results,)
+        return tuple(
+            _Once.apply(result, *taped) if isinstance(result, Tensor) else result for result in many
+        )
+
+    return run
+
+
+class _Once(Function):
+    """A gradient that says that it has none itself."""
+
+    @staticmethod
+    def forward(ctx: Any, result: Tensor, *grads: Tensor) -> Tensor:
+        return result.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        raise RuntimeError("a second derivative of a backward marked with @once_differentiable")

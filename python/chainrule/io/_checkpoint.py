@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from .._core import Tensor
-from .._functions import _check_device
+from .._devices import check_device
 from ._atomic import atomic_write
 from ._conversion import Array, to_array, to_tensor
 from ._safetensors import read_arrays, write_arrays
@@ -167,7 +167,7 @@ def load(path: Path | BinaryIO, map_location: Any = None, *, weights_only: bool 
         (tensor([0.]), 'a name')
     """
     if not callable(map_location) and not isinstance(map_location, dict):
-        _check_device(map_location)
+        check_device(map_location)
     with opened("load", path) as source:
         if is_torch(source.memory[:8]):
             return read_torch(source)

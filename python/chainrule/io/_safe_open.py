@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from .._core import Tensor
-from .._functions import _check_device
+from .._devices import check_device
 from ._checkpoint import opened
 from ._conversion import Array, to_tensor
 from ._safetensors import dtype_name, read_arrays
@@ -35,7 +35,7 @@ class safe_open:
     """
 
     def __init__(self, filename: Path, framework: str | None = None, device: Any = "cpu") -> None:
-        _check_device(device)
+        check_device(device)
         with opened("safe_open", filename) as source:
             self._arrays, self._metadata = read_arrays(source.memory)
             self._name = source.name
