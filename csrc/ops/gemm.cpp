@@ -104,37 +104,39 @@ void thin_run(const Context& context, const Product& p, char*) {
 
 // ---------------------------------------------------------------- tiles over strips
 
-// C is cut into panels of rows by ranges of columns. A chunk of panels is short enough to keep its
-// part of A in L2, long enough to be worth fetching B for, and there are so many that threads end
-// together. What a thread takes changes no result: the cut may depend on their number.
-constexpr int64_t kRangeCols = 512, kChunksEach = 8;
+// C is cut into runs of row panels by ranges of columns. A run keeps its part of A in L2 and is
+// long enough to be worth fetching B for; more threads take narrower ranges before they take
+// shorter runs. What a thread takes changes no result: the cut may depend on their number.
+constexpr int64_t kRangeCols = 512, kChunksEach = 4;
+constexpr double kChunkNanoseconds = 5000;
 
-// `packed_a`: null, or where each worker packs its chunk of A.
+// `packed_a`: null, or where each worker packs its run of A, once for all columns.
 void multiply_strips(const Context& context, const StripProduct& strips, char* packed_a = nullptr) {
   const Product& p = strips.product;
   const GemmKernels& kernels = context.kernels;
   const int64_t tile_cols = kernels.tile_cols;
   const int64_t strip_count = ceil_div(p.cols, tile_cols);
-  const int64_t ranges = packed_a ? 1 : ceil_div(p.cols, kRangeCols);
   const int64_t panels = ceil_div(p.rows, kernels.tile_rows);
-  const int64_t items = ranges * panels;
-  const int64_t threads = max_workers();
-  const int64_t least = grain_for(context.nanoseconds(p) / static_cast<double>(items));
-  const int64_t share = threads == 1 ? items : ceil_div(items, kChunksEach * threads);
-  const int64_t grain = std::min(std::max(least, share), context.chunk_panels());
-  const int64_t rounds = ceil_div(ceil_div(items, grain), threads);
-  const int64_t chunks = items <= grain ? 1 : std::min(items, rounds * threads);
-  parallel(chunks, 1, [&](int64_t chunk, int64_t, int worker) {
-    int64_t begin = cut(chunk, chunks, items), end = cut(chunk + 1, chunks, items);
-    while (begin < end) {  // the panels of one range at a time
-      const int64_t range = begin / panels, panel = begin % panels;
-      const int64_t count = std::min(panels - panel, end - begin);
-      const int64_t row = cut(panel, panels, p.rows);
-      const int64_t rows = cut(panel + count, panels, p.rows) - row;
+  const double ns = context.nanoseconds(p);
+  const int64_t threads = max_workers(), worth = static_cast<int64_t>(ns / kChunkNanoseconds);
+  const int64_t wanted = threads == 1 ? 1 : std::min(kChunksEach * threads, worth);
+  int64_t runs = ceil_div(panels, context.chunk_panels()), ranges = 1;
+  if (!packed_a) {
+    ranges = std::min(strip_count, std::max(ceil_div(p.cols, kRangeCols), ceil_div(wanted, runs)));
+  }
+  runs = std::max(runs, ceil_div(wanted, ranges));
+  if (runs > 1) runs = ceil_div(runs, threads) * threads;  // so that all end together
+  runs = std::min(runs, panels);
+  const int64_t chunks = ranges * runs;
+  parallel(chunks, worth > 0 ? 1 : chunks, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
+      const int64_t range = chunk / runs, run = chunk % runs;
+      const int64_t row = cut(cut(run, runs, panels), panels, p.rows);
+      const int64_t rows = cut(cut(run + 1, runs, panels), panels, p.rows) - row;
       const int64_t strip = cut(range, ranges, strip_count), col = strip * tile_cols;
-      const int64_t cols = std::min(cut(range + 1, ranges, strip_count) * tile_cols, p.cols) - col;
+      const int64_t stop = cut(range + 1, ranges, strip_count) * tile_cols;
       StripProduct part = strips;
-      part.product = context.slice(p, row, rows, col, cols);
+      part.product = context.slice(p, row, rows, col, std::min(stop, p.cols) - col);
       part.product.b = advance(p.b, strip * strips.b_strip * context.size);
       if (packed_a) {
         char* memory = packed_a + worker * context.packed_a_bytes(p.depth);
@@ -143,7 +145,6 @@ void multiply_strips(const Context& context, const StripProduct& strips, char* p
         part.a_panel = p.depth * kernels.panel_pitch;
       }
       kernels.multiply(part);
-      begin += count;
     }
   });
 }
