@@ -130,7 +130,18 @@ class Jax(Library):
 
     def names(self) -> dict[str, Any]:
         jax = self.module
-        return super().names() | {"jax": jax, "jnp": jax.numpy, "lax": jax.lax, "jnn": jax.nn}
+
+        def value_and_vjp(function: Any, *inputs: Any) -> Callable[[Any], tuple[Any, Any]]:
+            value, pull = jax.vjp(function, *inputs)
+            return lambda gradient: (value, pull(gradient))
+
+        return super().names() | {
+            "jax": jax,
+            "jnp": jax.numpy,
+            "lax": jax.lax,
+            "jnn": jax.nn,
+            "value_and_vjp": value_and_vjp,
+        }
 
     def tensor(self, array: np.ndarray, requires_grad: bool = False) -> Any:
         return self.module.numpy.array(array)

@@ -156,7 +156,9 @@ class Expression(Problem):
         inputs: what the names in the lines stand for.
         torch: the line for chainrule and torch (names: ``lib``, ``nn``, ``F``).
         numpy: the line for NumPy (``np``), timed and, in float64, the reference.
-        jax: the line for JAX (``jax``, ``jnp``, ``lax``, ``jnn``), a function of the inputs.
+        jax: the line for JAX (``jax``, ``jnp``, ``lax``, ``jnn``), a function of the inputs; where
+            gradients are asked for it gives the value, too, which XLA would otherwise leave out
+            (``jax.value_and_grad``, ``value_and_vjp(function, *inputs)(gradient)``).
         exact: a reference where NumPy has no line worth timing (``np``, ``ref``).
         grads: inputs of which torch's style records gradients.
         prepare: torch-style statements run once before.
@@ -189,7 +191,7 @@ class Expression(Problem):
             arguments = ", ".join(self.inputs)
             names["f"] = names["jax"].jit(eval(f"lambda {arguments}: {line}", names))
             names["wait"] = names["jax"].block_until_ready
-            line = f"wait(f({arguments}))"
+            line = f"wait(f({arguments}))" + ("[1]" if self.grads else "")
         return Task(line, names)
 
     def reference(self) -> list[np.ndarray] | None:

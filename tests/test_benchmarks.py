@@ -46,6 +46,8 @@ def test_expression_rows_are_complete(key: str) -> None:
     for line in (problem.torch, problem.numpy, problem.jax, problem.exact):
         if line is not None:
             compile(line, key, "eval")
+    if problem.grads and problem.jax is not None:
+        assert "value_and_" in problem.jax, "XLA would leave the forward pass out"
 
 
 @pytest.mark.parametrize(

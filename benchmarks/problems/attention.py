@@ -41,7 +41,7 @@ def attention(
             inputs=inputs | {"g": shape},
             grads=("q", "k", "v"),
             torch=f"lib.autograd.grad({torch}, (q, k, v), g)",
-            jax=f"jax.vjp({jax}, q, k, v)[1](g)",
+            jax=f"value_and_vjp({jax}, q, k, v)(g)",
             exact=f"ref.attention_grads(q, k, v, g, {causal})",
             flops=3.5 * flops,  # the scores are made twice
             tolerance=1e-3,

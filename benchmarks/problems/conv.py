@@ -51,7 +51,7 @@ def layer(
             inputs=inputs,
             grads=("x", "w", "b"),
             torch=f"lib.autograd.grad(F.conv2d(x, w, b, {how}), (x, w, b), g)",
-            jax=f"jax.vjp(lambda x, w, b: {jax}, x, w, b)[1](g)",
+            jax=f"value_and_vjp(lambda x, w, b: {jax}, x, w, b)(g)",
             exact=f"ref.conv2d_grads(x, w, g, {how})",
             flops=3 * flops,
             tolerance=1e-3,

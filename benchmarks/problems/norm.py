@@ -28,7 +28,7 @@ def rows(
         group="norm",
         name=f"{name} {size} forward + backward",
         torch=f"lib.autograd.grad({line}, [x, w, b], g)",
-        jax=f"jax.vjp(lambda x, w, b: {jax}, x, w, b)[1](g)",
+        jax=f"value_and_vjp(lambda x, w, b: {jax}, x, w, b)(g)",
         exact=f"ref.norm_grads(x, w, g, {name!r})",
         inputs=inputs | {"g": shape},
         grads=("x", "w", "b"),

@@ -60,7 +60,7 @@ PROBLEMS = [
         "10-op chain forward + backward",
         "chain()",
         None,
-        f"jax.grad(lambda x: ({CHAINED}).sum())(x)",
+        f"jax.value_and_grad(lambda x: ({CHAINED}).sum())(x)",
         exact="w**5",
         inputs=EIGHT,
         grads=("x",),

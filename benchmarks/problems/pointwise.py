@@ -36,7 +36,7 @@ def unary(name: str, exact: str, derivative: str, quick: bool = False) -> list[P
             f"{name} forward + backward",
             f"lib.autograd.grad({function}, x, g)",
             None,
-            f"jax.vjp(lambda x: {jax}, x)[1](g)[0]",
+            f"value_and_vjp(lambda x: {jax}, x)(g)",
             exact=f"g * ({derivative})",
             inputs={"x": SHAPE, "g": SHAPE},
             grads=("x",),

@@ -39,7 +39,7 @@ def pool(kind: str, image: tuple[int, ...], kernel: int, quick: bool = False) ->
             inputs=inputs,
             grads=("x",),
             torch=f"lib.autograd.grad({torch}, x, g)",
-            jax=f"jax.vjp(lambda x: {jax}, x)[1](g)[0]",
+            jax=f"value_and_vjp(lambda x: {jax}, x)(g)",
             exact=f"ref.{kind}_pool2d_grad(x, g, {kernel})",
             bytes=2 * traffic,
         ),

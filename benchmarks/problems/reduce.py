@@ -41,7 +41,7 @@ def logits(n: int, classes: int, quick: bool = False) -> list[Problem]:
             exact="ref.cross_entropy(x, y)", quick=quick),
         row(f"cross_entropy {size} forward + backward",
             "lib.autograd.grad(F.cross_entropy(x, y), x)", None,
-            f"jax.grad(lambda x: {entropy})(x)",
+            f"jax.value_and_grad(lambda x: {entropy})(x)",
             inputs=inputs, grads=("x",), exact="ref.cross_entropy_grad(x, y)", quick=quick),
     ]  # fmt: skip
 

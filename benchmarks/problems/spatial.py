@@ -77,7 +77,7 @@ def volume(
             inputs=inputs | {"g": (n, filters, *out)},
             grads=("x", "w", "b"),
             torch=f"lib.autograd.grad({line}, (x, w, b), g)",
-            jax=f"jax.vjp(lambda x, w, b: {jax}, x, w, b)[1](g)",
+            jax=f"value_and_vjp(lambda x, w, b: {jax}, x, w, b)(g)",
             exact=f"ref.conv3d_grads(x, w, g, {padding})",
             flops=3 * flops,
             tolerance=1e-3,
