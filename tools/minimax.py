@@ -124,6 +124,50 @@ def erfcx_target(q):
     return erfcx(x) / t
 
 
+# Pieces of y = 1 + 1.45 x, the halves (or quarters) of the octaves from [1, 2) to [8, 16): as many
+# as a vector has lanes, so that a coefficient is one permutation.
+ERFC_SCALE = mpf("1.45")
+
+
+def erfcx_pieces(lanes, degree):
+    """Per power of t = y - (the middle of its piece), all pieces' coefficients, and the error."""
+    pieces, worst = {}, mpf(0)
+    per_octave = lanes // 4
+    for i in range(lanes):
+        width = mpf(2) ** (i // per_octave) / per_octave
+        low = mpf(2) ** (i // per_octave) + i % per_octave * width
+        high = min(low + width, 1 + ERFC_SCALE * mpf("10.3"))
+        middle = low + width / 2
+
+        def target(t, middle=middle):
+            return erfcx((middle + t - 1) / ERFC_SCALE)
+
+        # The index is the lowest bits of y's exponent and the highest of its mantissa.
+        index = ((127 + i // per_octave) * per_octave + i % per_octave) % lanes
+        pieces[index], error = remez(
+            target, lambda t, f=target: 1 / f(t), low - middle, high - middle, degree
+        )
+        worst = max(worst, error)
+    return [[pieces[i][k] for i in range(lanes)] for k in range(degree + 1)], worst
+
+
+def normal_tail_pieces(degree):
+    """The same for P(X > a), X normal, with t = a - 3/16 i for the nearest of 32 i."""
+    pieces, worst = [], mpf(0)
+    half = mpf(3) / 32
+    for i in range(32):
+
+        def target(t, middle=2 * half * i):
+            return mp.ncdf(-(middle + t))
+
+        coefficients, error = remez(
+            target, lambda t, f=target: 1 / f(t), -half if i else 0, half, degree
+        )
+        pieces.append(coefficients)
+        worst = max(worst, error)
+    return [[piece[k] for piece in pieces] for k in range(degree + 1)], worst
+
+
 def erfinv_from_w(w):
     """erfinv(y) / y as a function of w = -log(1 - y^2)."""
     y = mp.sqrt(-mp.expm1(-w))
@@ -273,6 +317,13 @@ def literal(value, is_float):
     return text + ("f" if "." in text or "e" in text else ".0f")
 
 
+def print_pieces(name, meaning, rows, error):
+    pieces = len(rows[0])
+    print(f"  // {meaning} in {pieces} pieces: 2^{float(mp.log(error, 2)):.1f}.")
+    print(f"  static constexpr float {name}[][{pieces}] = {{")
+    print(",".join("{" + ",".join(literal(c, True) for c in row) + "}" for row in rows) + "};")
+
+
 def main():
     print(HEADER)
     for is_float in (True, False):
@@ -286,6 +337,10 @@ def main():
             print(f"  // {meaning}: 2^{float(mp.log(error, 2)):.1f}.")
             print(f"  static constexpr {'float' if is_float else 'double'} {name}[] = {{")
             print("      " + ", ".join(literal(c, is_float) for c in coefficients) + "};")
+        if is_float:
+            print_pieces("kErfcxPieces8", "exp(x^2) erfc(x)", *erfcx_pieces(8, 7))
+            print_pieces("kErfcxPieces16", "exp(x^2) erfc(x)", *erfcx_pieces(16, 6))
+            print_pieces("kNormalTail", "P(X > a), a < 5.9,", *normal_tail_pieces(6))
         print("};\n")
     print(FOOTER.strip())
 

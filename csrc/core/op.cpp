@@ -600,6 +600,9 @@ Tensor run_inplace(const OpDef& op, TensorList inputs, const Attrs& attrs) {
   const auto overwrite = [&](const Tensor& result) {
     return run_inplace(OP(copy), {self, result}, OP(copy).signature.defaults);
   };
+  if (op.compose_inplace && with_name(name, [&] { return op.compose_inplace(inputs, attrs); })) {
+    return self;
+  }
   if (op.compose) {
     const TensorList unchanged = taping ? preserve_saved(op, inputs, self) : inputs;
     const Tensor composed = with_name(name, [&] { return op.compose(unchanged, attrs); });

@@ -150,6 +150,7 @@ struct Call {
 using Infer = void (*)(Call&);
 using Launch = void (*)(Call&);
 using Compose = Tensor (*)(const TensorList& in, const Attrs& attrs);
+using ComposeInplace = bool (*)(const TensorList& in, const Attrs& attrs);
 using VjpFormula = void (*)(Vjp&);
 using Block = void (*)(void* out, const void* const* in, int64_t n, const double* params);
 
@@ -173,6 +174,7 @@ struct OpDef {
   Infer infer = nullptr;
   Launch launch = nullptr;    // null for views
   Compose compose = nullptr;  // written with other ops; may decline by returning no tensor
+  ComposeInplace compose_inplace = nullptr;  // the same by others' in-place forms; may decline
   VjpFormula vjp = nullptr;
   Pointwise pointwise = Pointwise::kNo;
   Block blocks[kNumDTypes] = {};
@@ -213,6 +215,7 @@ class Row {
   Row& infer(Infer f) { return def_->infer = f, *this; }
   Row& launch(Launch f) { return def_->launch = f, *this; }
   Row& compose(Compose f) { return def_->compose = f, *this; }
+  Row& compose_inplace(ComposeInplace f) { return def_->compose_inplace = f, *this; }
   Row& vjp(VjpFormula f) { return def_->vjp = f, *this; }
   // What the formula reads: "out, other for input" (other is kept only when input wants a
   // gradient).

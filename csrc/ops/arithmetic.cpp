@@ -9,15 +9,38 @@ Tensor masked(const Tensor& grad, const Tensor& mask) { return OP(where)(mask, g
 
 // ---------------------------------------------------------------- arithmetic
 
-// `alpha` scales the second operand before the kernel.
+// input + factor * other in one pass, for floats.
+bool scales(const TensorList& in, const Attrs& attrs) {
+  return attrs.f(0) != 1 && (is_floating(in[0].dtype()) || is_floating(in[1].dtype()));
+}
+
+template <int Sign>
+bool add_scaled_inplace(const TensorList& in, const Attrs& attrs) {
+  if (!scales(in, attrs)) return false;
+  Attrs factor;
+  factor.push_float(Sign * attrs.f(0));
+  run_inplace(OP(_add_scaled), in, factor);
+  return true;
+}
+
+const Row add_scaled_row = Row("_add_scaled(Operand input, Operand other, float factor)")
+                               .doc("``input + factor * other``.")
+                               .pointwise(Pointwise::kFloat)
+                               .inplace()
+                               .vjp([](Vjp& v) {
+                                 v.set(0, v.grad());
+                                 v.set(1, [&] { return v.grad() * v.attrs().f(0); });
+                               });
+
+// `alpha` scales the second operand before the kernel, or in it.
+template <int Sign>
 Tensor scale_other(const OpDef& op, const TensorList& in, const Attrs& attrs) {
   if (attrs.f(0) == 1) return Tensor();
   const double alpha = attrs.f(0);
+  if (scales(in, attrs)) return OP(_add_scaled)(in[0], in[1], Sign * alpha);
   const bool whole = attrs.kind(0) == Attrs::Kind::kInt || alpha == static_cast<int64_t>(alpha);
-  CR_CHECK(whole || is_floating(in[0].dtype()) || is_floating(in[1].dtype()), op.name(),
-           ": alpha must be an integer for integer tensors (got ", alpha, ")");
-  const Tensor other = whole ? OP(mul)(in[1], static_cast<int64_t>(alpha)) : OP(mul)(in[1], alpha);
-  return op(in[0], other);
+  CR_CHECK(whole, op.name(), ": alpha must be an integer for integer tensors (got ", alpha, ")");
+  return op(in[0], OP(mul)(in[1], static_cast<int64_t>(alpha)));
 }
 
 const Row add_row =
@@ -31,8 +54,9 @@ Example:
         .pointwise(Pointwise::kArithmetic)
         .inplace()
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return scale_other(OP(add), in, attrs);
+          return scale_other<1>(OP(add), in, attrs);
         })
+        .compose_inplace(add_scaled_inplace<1>)
         .vjp([](Vjp& v) {
           v.set(0, v.grad());
           v.set(1, v.grad());
@@ -49,8 +73,9 @@ Example:
         .pointwise(Pointwise::kArithmetic)
         .inplace()
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return scale_other(OP(sub), in, attrs);
+          return scale_other<-1>(OP(sub), in, attrs);
         })
+        .compose_inplace(add_scaled_inplace<-1>)
         .vjp([](Vjp& v) {
           v.set(0, v.grad());
           v.set(1, [&] { return -v.grad(); });
@@ -159,7 +184,7 @@ Example:
         .pointwise(Pointwise::kArithmetic)
         .inplace()
         .compose([](const TensorList& in, const Attrs&) {
-          // The powers people write; each is one multiplication or root instead of exp and log.
+          // The powers people write: multiplications or roots instead of exp and log.
           const Tensor& exponent = in[1];
           if (!exponent.impl()->weak) return Tensor();
           const double p = item_double(exponent);
@@ -168,8 +193,14 @@ Example:
                    "); convert the base to a float first");
           if (is_floating(in[0].dtype())) {
             if (p == 2) return OP(square)(in[0]);
+            if (p == 3) return OP(_cube)(in[0]);
+            if (p == 4) return OP(square)(OP(square)(in[0]));
             if (p == 0.5) return OP(sqrt)(in[0]);
             if (p == -1) return OP(reciprocal)(in[0]);
+            if (p == -2) return OP(reciprocal)(OP(square)(in[0]));
+            if (p == -0.5) return OP(rsqrt)(in[0]);
+          } else if (p == 2 && in[0].dtype() != DType::kBool && !is_floating(exponent.dtype())) {
+            return OP(square)(in[0]);
           }
           return Tensor();
         })
@@ -232,6 +263,13 @@ Example:
                            .inplace()
                            .saves("input")
                            .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() * v.in(0) * 2.0; }); });
+
+const Row cube_row =
+    Row("_cube(Tensor input)")
+        .doc("``input * input * input``.")
+        .pointwise(Pointwise::kFloat)
+        .saves("input")
+        .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() * OP(square)(v.in(0)) * 3.0; }); });
 
 // Ties give half of the gradient to each side.
 Tensor winner(const Tensor& grad, const Tensor& wins, const Tensor& ties) {
@@ -408,9 +446,30 @@ const Row clamp_between_row =
           });
         });
 
-const Row clamp_row =
-    Row("clamp(Tensor input, Operand? min=None, Operand? max=None)")
-        .doc(R"(Limit to ``[min, max]``; a missing limit is open. NaN stays NaN.
+const Row clamp_min_row =
+    Row("_clamp_min(Tensor input, Operand min)")
+        .doc("Kernel row of ``clamp`` with a lower limit alone.")
+        .pointwise(Pointwise::kArithmetic)
+        .inplace()
+        .saves("input, min")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return masked(v.grad(), OP(ge)(v.in(0), v.in(1))); });
+          v.set(1, [&] { return masked(v.grad(), OP(lt)(v.in(0), v.in(1))); });
+        });
+
+const Row clamp_max_row =
+    Row("_clamp_max(Tensor input, Operand max)")
+        .doc("Kernel row of ``clamp`` with an upper limit alone.")
+        .pointwise(Pointwise::kArithmetic)
+        .inplace()
+        .saves("input, max")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return masked(v.grad(), OP(le)(v.in(0), v.in(1))); });
+          v.set(1, [&] { return masked(v.grad(), OP(gt)(v.in(0), v.in(1))); });
+        });
+
+const Row clamp_row = Row("clamp(Tensor input, Operand? min=None, Operand? max=None)")
+                          .doc(R"(Limit to ``[min, max]``; a missing limit is open. NaN stays NaN.
 
 Gradient: 1 inside the limits (both included), 0 outside.
 
@@ -421,13 +480,20 @@ Example:
     >>> cr.clamp(cr.tensor([-2., 0.5, 3.]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])
 )")
-        .inplace()
-        .compose([](const TensorList& in, const Attrs&) {
-          const Tensor &x = in[0], &low = in[1], &high = in[2];
-          CR_CHECK(low || high, "clamp: needs min, max or both (got neither)");
-          if (low && high) return OP(_clamp)(x, low, high);
-          return low ? OP(where)(OP(lt)(x, low), low, x) : OP(where)(OP(gt)(x, high), high, x);
-        });
+                          .inplace()
+                          .compose([](const TensorList& in, const Attrs&) {
+                            const Tensor &x = in[0], &low = in[1], &high = in[2];
+                            CR_CHECK(low || high, "clamp: needs min, max or both (got neither)");
+                            if (low && high) return OP(_clamp)(x, low, high);
+                            return low ? OP(_clamp_min)(x, low) : OP(_clamp_max)(x, high);
+                          })
+                          .compose_inplace([](const TensorList& in, const Attrs& attrs) {
+                            const Tensor &x = in[0], &low = in[1], &high = in[2];
+                            if (low && high) return run_inplace(OP(_clamp), in, attrs), true;
+                            if (low) return run_inplace(OP(_clamp_min), {x, low}, attrs), true;
+                            if (high) return run_inplace(OP(_clamp_max), {x, high}, attrs), true;
+                            return false;
+                          });
 
 const Row where_row =
     Row("where(Tensor condition, Operand input, Operand other)")

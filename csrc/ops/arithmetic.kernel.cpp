@@ -89,6 +89,13 @@ struct Square {
   }
 };
 
+struct Cube {
+  template <class V>
+  V operator()(V x) const {
+    return x * x * x;
+  }
+};
+
 // --- Order
 // ----------------------------------------------------------------------------------------
 
@@ -350,7 +357,20 @@ CR_INLINE auto wrong_sign(X remainder, X divisor) {
 
 template <class X>
 CR_INLINE bool divides_badly(X b) {
-  return b == 0 || (kIsSigned<X> && b == X(-1));  // traps, or overflows for the least integer
+  return (b == 0) | (kIsSigned<X> & (b == X(-1)));  // traps, or overflows for the least integer
+}
+
+// a / b rounded towards zero, where b does not divide badly (else anything). Up to 32 bits by the
+// quotient of doubles, which vectors have: it is never so close below an integer that it rounds up.
+template <class X>
+CR_INLINE X quotient(X a, X b) {
+  const X safe = divides_badly(b) ? X(1) : b;
+  if constexpr (sizeof(X) <= 4) {
+    using Wide = typename IntOfSize<kIsSigned<X> ? 4 : 8>::type;
+    return X(Wide(double(a) / double(safe)));
+  } else {
+    return X(a / safe);
+  }
 }
 
 struct Fmod {
@@ -359,7 +379,7 @@ struct Fmod {
     if constexpr (kIsVector<X>) {
       return fmod(a, b);
     } else {
-      return divides_badly(b) ? X(0) : X(a % b);
+      return divides_badly(b) ? X(0) : X(wrap(a) - wrap(quotient(a, b)) * wrap(b));
     }
   }
 };
@@ -371,7 +391,7 @@ struct Remainder {
     if constexpr (kIsVector<X>) {  // a zero has the divisor's sign too
       return r == X{} ? copysign(r, b) : wrong_sign(r, b) ? r + b : r;
     } else {
-      return wrong_sign(r, b) ? X(r + b) : r;
+      return X(wrap(r) + (wrap(b) & (0 - wrap(X(wrong_sign(r, b))))));  // without a branch
     }
   }
 };
@@ -387,8 +407,9 @@ struct FloorDivide {
       const X below = floor(d), nearest = d - below > T(0.5) ? below + T(1) : below;
       return b == T(0) ? quotient : d == T(0) ? copysign(X{}, quotient) : nearest;
     } else {
-      if (divides_badly(b)) return b == 0 ? X(0) : X(-wrap(a));
-      return X(a / b - wrong_sign(X(a % b), b));
+      const X q = quotient(a, b), r = X(wrap(a) - wrap(q) * wrap(b));
+      const X floored = X(wrap(q) - wrap(X(wrong_sign(r, b))));
+      return b == 0 ? X(0) : divides_badly(b) ? X(0 - wrap(a)) : floored;
     }
   }
 };
@@ -418,7 +439,13 @@ struct Xor {
 };
 
 struct Not {
-  bool operator()(bool x) const { return !x; }
+  bool operator()(bool x) const {
+    uint8_t byte;  // of `!x` gcc makes a loop of single bytes
+    memcpy(&byte, &x, 1);
+    byte ^= 1;
+    memcpy(&x, &byte, 1);
+    return x;
+  }
   template <class X>
   X operator()(X x) const {
     return X(~x);
@@ -526,6 +553,14 @@ struct Scaled {
   explicit Scaled(const double* params) : value(params[0]) {}
 };
 
+struct AddScaled : Scaled {
+  using Scaled::Scaled;
+  template <class V>
+  V operator()(V x, V y) const {
+    return x + Lane<V>(value) * y;
+  }
+};
+
 struct Addcmul : Scaled {
   using Scaled::Scaled;
   template <class X>
@@ -580,7 +615,10 @@ constexpr PointwiseEntry kEntries[] = {
     binary<Minimum, kAll>("minimum"),
     binary<Fmax, kAll>("fmax"),
     binary<Fmin, kAll>("fmin"),
+    unary<Cube, kFloats>("_cube"),
     ternary<Clamp, kNumbers>("_clamp"),
+    binary<Maximum, kNumbers>("_clamp_min"),
+    binary<Minimum, kNumbers>("_clamp_max"),
     unary<Relu, kNumbers>("relu"),
     binary<ReluGrad, kFloats>("_relu_grad"),
     unary<LeakyRelu, kFloats>("leaky_relu"),
@@ -622,6 +660,7 @@ constexpr PointwiseEntry kEntries[] = {
     unary<IsFinite, kFloats>("isfinite"),
     binary<Copysign, kFloats>("copysign"),
     ternary<Lerp, kFloats>("lerp"),
+    binary<AddScaled, kFloats>("_add_scaled"),
     ternary<Addcmul, kNumbers>("addcmul"),
     ternary<Addcdiv, kFloats>("addcdiv"),
     {"where",

@@ -138,9 +138,7 @@ Example:
         .pointwise(Pointwise::kFloat)
         .inplace()
         .saves("out")
-        .vjp([](Vjp& v) {
-          v.set(0, [&] { return v.grad() * OP(pow)(v.out(), int64_t{3}) * -0.5; });
-        });
+        .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() * OP(_cube)(v.out()) * -0.5; }); });
 
 const Row reciprocal_row =
     Row("reciprocal(Tensor input)")

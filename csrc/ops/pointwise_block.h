@@ -67,18 +67,37 @@ CR_INLINE Vec<T> load_up_to(const T* p, int64_t left) {
   return left >= kLanes<T> ? load(p) : load_partial(p, static_cast<int>(left));
 }
 
-// The functor's code is there once, in the loop (flattened); the last, partial vector takes it too.
+// Vectors that are computed side by side. A chain of dependent operations fills the processor's
+// scheduler with waiting ones, unless those of other vectors come between (the compiler mixes
+// them).
+constexpr int kSideBySide = CR_VEC_BYTES == 64 ? 4 : 1;
+
 template <int N, class F, class T>
 __attribute__((noinline, flatten)) void map_vectors(const F& f, T* out, const T* a, const T* b,
                                                     const T* c, int64_t n) {
-  for (int64_t i = 0; i < n; i += kLanes<T>) {
+  constexpr int kLanesOf = kLanes<T>;
+  int64_t i = 0;
+  if constexpr (kSideBySide > 1) {
+    for (; i + kSideBySide * kLanesOf <= n; i += kSideBySide * kLanesOf) {
+      Vec<T> y[kSideBySide];
+#pragma GCC unroll 8
+      for (int k = 0; k < kSideBySide; k++) {
+        const int64_t j = i + k * kLanesOf;
+        y[k] = apply(Arity<N>{}, f, load(a + j), load(b + j), load(c + j));
+      }
+#pragma GCC unroll 8
+      for (int k = 0; k < kSideBySide; k++) store(out + i + k * kLanesOf, y[k]);
+    }
+  }
+  // The last, partial vector shares the loop's code.
+  for (; i < n; i += kLanesOf) {
     const int64_t left = n - i;
     Vec<T> x[3];
     x[0] = load_up_to(a + i, left);
     x[1] = N > 1 ? load_up_to(b + i, left) : x[0];
     x[2] = N > 2 ? load_up_to(c + i, left) : x[0];
     const Vec<T> y = apply(Arity<N>{}, f, x[0], x[1], x[2]);
-    if (left >= kLanes<T>) {
+    if (left >= kLanesOf) {
       store(out + i, y);
     } else {
       store_partial(out + i, y, static_cast<int>(left));
@@ -106,6 +125,21 @@ void block(void* out, const void* const* in, int64_t n, const double* params) {
   }
 }
 
+// Two functors of one op: the second where its first parameter is not zero.
+template <class Zero, class Other>
+struct Either {};
+
+template <int N, class F, class T>
+struct BlockOf {
+  static constexpr Block value = block<N, F, T>;
+};
+template <int N, class Zero, class Other, class T>
+struct BlockOf<N, Either<Zero, Other>, T> {
+  static void value(void* out, const void* const* in, int64_t n, const double* params) {
+    (params[0] == 0 ? block<N, Zero, T> : block<N, Other, T>)(out, in, n, params);
+  }
+};
+
 // A row of the table: the functor for every dtype of the set.
 template <int N, class F, int Dtypes>
 constexpr PointwiseEntry entry(const char* name) {
@@ -113,20 +147,20 @@ constexpr PointwiseEntry entry(const char* name) {
   const auto set = [&e](DType dtype, Block function) {
     e.block[static_cast<int>(dtype)] = function;
   };
-  if constexpr ((Dtypes & kBools) != 0) set(DType::kBool, block<N, F, bool>);
+  if constexpr ((Dtypes & kBools) != 0) set(DType::kBool, BlockOf<N, F, bool>::value);
   if constexpr ((Dtypes & kInts) != 0) {
-    set(DType::kUInt8, block<N, F, uint8_t>);
-    set(DType::kUInt16, block<N, F, uint16_t>);
-    set(DType::kUInt32, block<N, F, uint32_t>);
-    set(DType::kUInt64, block<N, F, uint64_t>);
-    set(DType::kInt8, block<N, F, int8_t>);
-    set(DType::kInt16, block<N, F, int16_t>);
-    set(DType::kInt32, block<N, F, int32_t>);
-    set(DType::kInt64, block<N, F, int64_t>);
+    set(DType::kUInt8, BlockOf<N, F, uint8_t>::value);
+    set(DType::kUInt16, BlockOf<N, F, uint16_t>::value);
+    set(DType::kUInt32, BlockOf<N, F, uint32_t>::value);
+    set(DType::kUInt64, BlockOf<N, F, uint64_t>::value);
+    set(DType::kInt8, BlockOf<N, F, int8_t>::value);
+    set(DType::kInt16, BlockOf<N, F, int16_t>::value);
+    set(DType::kInt32, BlockOf<N, F, int32_t>::value);
+    set(DType::kInt64, BlockOf<N, F, int64_t>::value);
   }
   if constexpr ((Dtypes & kFloats) != 0) {
-    set(DType::kFloat32, block<N, F, float>);
-    set(DType::kFloat64, block<N, F, double>);
+    set(DType::kFloat32, BlockOf<N, F, float>::value);
+    set(DType::kFloat64, BlockOf<N, F, double>::value);
   }
   return e;
 }

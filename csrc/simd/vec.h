@@ -358,6 +358,41 @@ CR_INLINE Vec<double> sqrt(Vec<double> x) {
   return r;
 }
 
+#ifdef __AVX2__
+// Rounding in one instruction; the mode's bit 3 keeps it from raising flags.
+template <int Mode>
+CR_INLINE Vec<float> round_to(Vec<float> x) {
+#ifdef __AVX512F__
+  return __builtin_ia32_rndscaleps_mask(x, Mode | 8, x, -1, 4);
+#else
+  return __builtin_ia32_roundps256(x, Mode | 8);
+#endif
+}
+template <int Mode>
+CR_INLINE Vec<double> round_to(Vec<double> x) {
+#ifdef __AVX512F__
+  return __builtin_ia32_rndscalepd_mask(x, Mode | 8, x, -1, 4);
+#else
+  return __builtin_ia32_roundpd256(x, Mode | 8);
+#endif
+}
+template <class V>
+CR_INLINE V round_even(V x) {
+  return round_to<0>(x);
+}
+template <class V>
+CR_INLINE V floor(V x) {
+  return round_to<1>(x);
+}
+template <class V>
+CR_INLINE V ceil(V x) {
+  return round_to<2>(x);
+}
+template <class V>
+CR_INLINE V trunc(V x) {
+  return round_to<3>(x);
+}
+#else
 // Adding and subtracting 2^mantissa_bits rounds to an integer, ties to even; larger numbers are
 // integers already. The sign is kept, also that of zero, and NaN passes.
 template <class V>
@@ -385,6 +420,7 @@ template <class V>
 CR_INLINE V trunc(V x) {
   return copysign(floor(abs(x)), x);
 }
+#endif
 
 }  // namespace
 }  // namespace CR_ISA
