@@ -145,12 +145,13 @@ void run(ConvDirection direction, const ConvShape& s, int64_t tile, const ConvAr
 
 // ---------------------------------------------------------------- weight gradient
 
-constexpr int64_t kSplitSums = 80 * 1024;  // elements: below, splits have sums of their own,
-constexpr int64_t kMostSplits = 8;         // above, one round goes to all threads
-constexpr int64_t kSplitRoundBytes = 256 * 1024;
-constexpr int64_t kRoundBytes = 4 * 1024 * 1024;
-constexpr int64_t kGatherTiles = 32;
-constexpr int64_t kMultiplyRows = 48;
+// Sums up to so many elements are kept by each of several splits, which run side by side with
+// rounds that stay in L2. Larger ones are kept once, and all threads share each round.
+constexpr int64_t kSplitSums = 80 * 1024;
+constexpr int64_t kLeastSplitTiles = 64, kMostSplits = 8;
+constexpr int64_t kSplitRoundBytes = 256 * 1024, kRoundBytes = 4 * 1024 * 1024;
+constexpr int64_t kGatherTiles = 32;   // of a unit
+constexpr int64_t kMultiplyRows = 48;  // of the weights that a thread takes at a time
 
 // An odd number of vectors: tiles a power of two apart would fall into the same cache sets.
 int64_t odd_vectors(int64_t n, int64_t lanes) { return (ceil_div(n, lanes) | 1) * lanes; }
@@ -167,7 +168,8 @@ WinogradGradient gradient_plan(const ConvShape& s, int64_t tile) {
   const int64_t tiles = p.images * ceil_div(p.out_height, tile) * ceil_div(p.out_width, tile);
   cut_into_units(p, std::clamp<int64_t>(tiles / kLeastUnits, 1, kGatherTiles));
   const bool split = g.sums_size() <= kSplitSums;
-  g.splits = split ? std::min(p.units(), kMostSplits) : 1;
+  g.splits = split ? std::clamp<int64_t>(tiles / kLeastSplitTiles, 1, kMostSplits) : 1;
+  g.splits = std::min(g.splits, p.units());
   const int64_t tile_bytes =
       p.points * (p.depth + g.row_depth) * static_cast<int64_t>(sizeof(float));
   const int64_t most = (split ? kSplitRoundBytes : kRoundBytes) / tile_bytes;
@@ -274,7 +276,8 @@ bool supports(const ConvShape& s, DType dtype) {
 // take about kPixelCycles for a vector of every output pixel, kWeightCycles for one of every
 // transformed weight: measured on AVX-512, and roughly the same for narrower vectors.
 constexpr double kMultiplyAdds = 2 * 0.85, kPixelCycles = 22, kWeightCycles = 6;
-constexpr double kMargin = 0.85;  // of the direct sum's time
+constexpr double kPackCycles = 2;  // for one weight of a direct sum
+constexpr double kMargin = 0.9;    // of the direct sum's time
 
 double winograd_cycles(const Winograd& p) {
   const double vectors = ceil_div(p.rows, p.lanes), channels = p.channels;
@@ -285,16 +288,19 @@ double winograd_cycles(const Winograd& p) {
          p.points * channels * vectors * kWeightCycles;
 }
 
-double direct_cycles(const Winograd& p) {
+double direct_cycles(const Winograd& p, ConvDirection direction) {
   const double pixels = static_cast<double>(p.images) * p.out_height * p.out_width;
-  return 9 * pixels * p.channels * p.rows / p.lanes / kMultiplyAdds;
+  const double weights = 9.0 * p.channels * p.rows;
+  const double products = pixels * weights / p.lanes / kMultiplyAdds;
+  if (direction != ConvDirection::kWeightGrad) return products + kPackCycles * weights;
+  return (p.rows > 16 ? 1.2 : 1.6) * products;  // few rows are left to sums over lanes
 }
 
 bool suits(ConvDirection direction, const ConvShape& s, int tile) {
   if (conv_winograd() < tile) return false;
   const Winograd p = plan_of(direction, s, tile);
   const double cycles = winograd_cycles(p);
-  return cycles < kMargin * direct_cycles(p) &&
+  return cycles < kMargin * direct_cycles(p, direction) &&
          (tile == 2 || cycles < winograd_cycles(plan_of(direction, s, 2)));
 }
 
