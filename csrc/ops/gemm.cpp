@@ -280,7 +280,7 @@ const Algorithm& choose(const Context& context, const Product& p) {
 
 // Little of C and a long sum: the depth is cut into pieces, a number given by the problem, each
 // summed by one thread; the partial results are then added in order, as a row of ones times them.
-constexpr int64_t kPieceDepth = 2048;
+constexpr int64_t kPieceDepth = 2048, kLeastPieces = 4;
 
 struct Pieces {
   int64_t count;
@@ -289,7 +289,7 @@ struct Pieces {
   size_t partial_bytes, inner_bytes;
 
   Pieces(const Context& context, const Product& p)
-      : count(p.depth / kPieceDepth),
+      : count(std::max(p.depth / kPieceDepth, kLeastPieces)),
         piece(shortened(p, ceil_div(p.depth, count))),
         inner(first_of(kAlgorithms + 1, context, piece)),
         partial_bytes(align(static_cast<size_t>(count * p.rows * p.cols * context.size))),
@@ -304,8 +304,11 @@ struct Pieces {
 };
 
 bool deep_accepts(const Context&, const Product& p) {
-  return p.depth >= 4 * kPieceDepth && p.rows * p.cols <= 128 * 128 &&
-         (p.c_row == p.cols || p.rows == 1) && !p.row_bias && !p.col_bias;
+  constexpr int64_t kLittle = 128 * 128, kWork = 1 << 22;  // multiply-adds worth two regions
+  const bool deep = p.depth >= kLeastPieces * kPieceDepth ||
+                    (p.depth >= kPieceDepth && p.rows * p.cols * p.depth >= kWork);
+  return deep && p.rows * p.cols <= kLittle && (p.c_row == p.cols || p.rows == 1) && !p.row_bias &&
+         !p.col_bias;
 }
 size_t deep_workspace(const Context& context, const Product& p) {
   const Pieces pieces(context, p);
