@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         cuda,
         data,
         datasets,
+        distributions,
         func,
         io,
         linalg,
@@ -98,9 +99,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Generator", "accelerator", "array_api", "autograd", "backends", "bernoulli", "config", "cuda",
-    "data", "datasets",
-    "default_generator", "enable_grad", "func", "get_rng_state", "inference_mode", "initial_seed",
-    "io", "linalg", "load", "load_file", "manual_seed", "metrics", "model_selection", "models",
+    "data", "datasets", "default_generator", "distributions", "enable_grad", "func",
+    "get_rng_state", "inference_mode", "initial_seed", "io", "linalg", "load",
+    "load_file", "manual_seed", "metrics", "model_selection", "models",
     "multinomial", "nn", "no_grad", "normal", "optim", "plots", "poisson", "rand", "rand_like",
     "randint", "randint_like", "randn", "randn_like", "random", "randperm", "save", "save_file",
     "seed", "set_grad_enabled", "set_printoptions", "set_rng_state", "testing", "train", "utils",
@@ -126,7 +127,8 @@ __version__: str = _core._version()
 
 # Loaded when first used, so that `import chainrule` stays a matter of milliseconds.
 _LAZY_MODULES = (
-    "accelerator", "array_api", "backends", "config", "cuda", "data", "datasets", "func", "io",
+    "accelerator", "array_api", "backends", "config", "cuda", "data", "datasets",
+    "distributions", "func", "io",
     "linalg", "metrics", "model_selection", "models", "nn", "optim", "plots", "sklearn", "testing",
     "train", "utils",
 )  # fmt: skip

@@ -32,7 +32,6 @@ _NAMES = {
     "const_data_ptr": "use data_ptr()",
     "dim_order": "use stride()",
     "distributed": "all processors of one machine are used as it is",
-    "distributions": "use chainrule.random, and log-probabilities written with tensor functions",
     "eig": "use linalg.eig",
     "empty_strided": "use empty(...).as_strided(size, stride)",
     "frexp": "use numpy.frexp(x.numpy())",
