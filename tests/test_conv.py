@@ -25,7 +25,7 @@ ALGORITHMS = [
         for d in DIRECTIONS[:2]
         for name in ("direct", "pointwise", "images", "implicit_gemm")
     ),
-    *(("weight_grad", name) for name in ("outer_products", "dot_products")),
+    *(("weight_grad", name) for name in ("images", "outer_products", "dot_products")),
     *((d, "reference") for d in DIRECTIONS),
 ]
 
@@ -150,8 +150,8 @@ def test_every_algorithm(direction: str, name: str, dtype: str) -> None:
     ("key", "names"),
     [
         ("digits", ("implicit_gemm", "direct", "outer_products")),
-        ("a batch", ("images", "images", "outer_products")),
-        ("a batch, depthwise", ("images", "images", "dot_products")),
+        ("a batch", ("images", "images", "images")),
+        ("a batch, depthwise", ("images", "images", "images")),
         ("many channels", ("implicit_gemm", "implicit_gemm", "outer_products")),
         ("pointwise", ("pointwise", "pointwise", "dot_products")),
         ("pointwise, stride", ("implicit_gemm", "implicit_gemm", "dot_products")),

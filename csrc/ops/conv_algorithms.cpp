@@ -655,11 +655,11 @@ const AlgorithmList& algorithms(ConvDirection direction) {
         reference<reference_input_grad<float>, reference_input_grad<double>>()},
        7},
       {{winograd_algorithm(ConvDirection::kWeightGrad, 4),
-        winograd_algorithm(ConvDirection::kWeightGrad, 2),
+        winograd_algorithm(ConvDirection::kWeightGrad, 2), images_weight_grad(),
         weight_grad<true>("outer_products", fills_lanes),
         weight_grad<false>("dot_products", always),
         reference<reference_weight_grad<float>, reference_weight_grad<double>>()},
-       5},
+       6},
   };
   return lists[static_cast<int>(direction)];
 }

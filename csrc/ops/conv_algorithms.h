@@ -32,6 +32,7 @@ struct ConvAlgorithm {
 // Entries of the lists that have files of their own.
 ConvAlgorithm images_forward();
 ConvAlgorithm images_input_grad();
+ConvAlgorithm images_weight_grad();
 
 // The algorithm for a problem: the forced one, or the first that accepts it and suits. Throws when
 // the forced one does not accept.

@@ -1,4 +1,4 @@
-// Convolution and input gradient of a batch with images as lanes: planning, and the entries of the
+// Convolution and its gradients of a batch with images as lanes: planning, and the entries of the
 // algorithm lists.
 #include <algorithm>
 
@@ -18,6 +18,14 @@ const ConvImageKernels<T>& kernels() {
     return conv_image_table().f32;
   else
     return conv_image_table().f64;
+}
+
+template <class T>
+const ConvWeightKernels<T>& weight_kernels() {
+  if constexpr (sizeof(T) == 4)
+    return conv_weight_table().f32;
+  else
+    return conv_weight_table().f64;
 }
 
 // An axis of a convolution as the user states it.
@@ -214,16 +222,101 @@ void run(const ConvShape& s, const ConvArrays& arrays) {
   });
 }
 
+// ---------------------------------------------------------------- weight gradient
+
+constexpr int64_t kMaxSplits = 16;
+constexpr int64_t kMaxPartials = 1 << 21;  // elements of all partial sums
+
+template <class T>
+struct ImageWeightWork {
+  ImageWeightGradient p;
+  int64_t weights;
+  T* partial;
+  int64_t per_worker;
+  T* workers;
+  size_t bytes;
+
+  ImageWeightWork(const ConvShape& s, char* base) : p(plan(s)) {
+    Carver carver(base);
+    weights = s.out_channels * s.group_channels() * s.kernel_area();
+    partial = carver.take<T>(p.splits > 1 ? p.splits * weights : 0);
+    per_worker = ceil_div(elements(p), 16) * 16;
+    workers = carver.take<T>(max_workers() * per_worker);
+    bytes = carver.used();
+  }
+
+ private:
+  static int64_t elements(const ImageWeightGradient& p) {
+    return (p.channel_block * p.source_rows * p.shape.width +
+            kernels<T>().panel_rows * p.band_rows * p.shape.out_width) *
+           kernels<T>().lanes;
+  }
+
+  // Bands of rows until eight channels fit, then as many channels as do.
+  static ImageWeightGradient plan(const ConvShape& s) {
+    ImageWeightGradient p{};
+    p.shape = s;
+    p.image_blocks = ceil_div(s.batch, kernels<T>().lanes);
+    const auto fits = [&] { return elements(p) * static_cast<int64_t>(sizeof(T)) <= kUnitBytes; };
+    p.channel_block = std::min<int64_t>(s.group_channels(), 8);
+    for (p.bands = 1;; p.bands *= 2) {
+      p.band_rows = ceil_div(s.out_height, p.bands);
+      p.source_rows = std::min(s.height, Forward::source_rows(rows_of(s), p.band_rows));
+      if (fits() || p.band_rows == 1) break;
+    }
+    p.bands = ceil_div(s.out_height, p.band_rows);
+    const int64_t least = p.channel_block;
+    p.channel_block = s.group_channels();
+    while (p.channel_block > least && !fits()) --p.channel_block;
+    p.blocks = ceil_div(s.group_channels(), p.channel_block);
+    p.channel_block = ceil_div(s.group_channels(), p.blocks);
+    const int64_t weights = s.out_channels * s.group_channels() * s.kernel_area();
+    const int64_t units =
+        std::min(kUnits, static_cast<int64_t>(nanoseconds(s) / kUnitNanoseconds) + 1);
+    p.splits = std::min({ceil_div(units, s.groups * p.blocks), p.image_blocks * p.bands, kMaxSplits,
+                         std::max<int64_t>(kMaxPartials / weights, 1)});
+    return p;
+  }
+};
+
+template <class T>
+void run_weight_grad(const ConvShape& s, const ConvArrays& arrays) {
+  const ImageWeightWork<T> work(s, arrays.workspace);
+  const ImageWeightGradient& p = work.p;
+  const T* input = static_cast<const T*>(arrays.a);
+  const T* grad = static_cast<const T*>(arrays.b);
+  T* out = static_cast<T*>(arrays.out);
+  T* partial = p.splits > 1 ? work.partial : out;
+  const int64_t units = s.groups * p.blocks * p.splits;
+  parallel(units, grain_for(nanoseconds(s) / units), [&](int64_t begin, int64_t stop, int worker) {
+    T* workspace = work.workers + worker * work.per_worker;
+    for (int64_t u = begin; u < stop; ++u) {
+      kernels<T>().weight_grad(p, u, input, grad, partial, workspace);
+    }
+  });
+  if (p.splits > 1) {
+    parallel(work.weights, grain_for(0.2 * p.splits), [&](int64_t begin, int64_t stop, int) {
+      weight_kernels<T>().combine(partial, p.splits, work.weights, begin, stop, out);
+    });
+  }
+}
+
+// ---------------------------------------------------------------- entries of the lists
+
 bool is_flat(const ConvShape& s, DType) {
   return s.kernel_d == 1 && s.depth == 1 && s.out_depth == 1;
+}
+
+bool fills_lanes(const ConvShape& s) {
+  const int64_t lanes = kernels<float>().lanes;
+  return s.batch * 8 >= ceil_div(s.batch, lanes) * lanes * 7;
 }
 
 // The lanes are filled, and the sums are long enough to pay for two transpositions. Many rows of
 // few terms are better written where they belong, tile by tile.
 template <class Direction>
 bool suits(const ConvShape& s, DType) {
-  const int64_t lanes = kernels<float>().lanes;
-  return s.batch * 8 >= ceil_div(s.batch, lanes) * lanes * 7 && s.kernel_area() > 1 &&
+  return fills_lanes(s) && s.kernel_area() > 1 &&
          (Direction::channels(s) * s.kernel_area() >= 32 || Direction::rows(s) < 16);
 }
 
@@ -245,5 +338,24 @@ ConvAlgorithm images() {
 
 ConvAlgorithm images_forward() { return images<Forward>(); }
 ConvAlgorithm images_input_grad() { return images<InputGrad>(); }
+
+ConvAlgorithm images_weight_grad() {
+  return {"images", is_flat,
+          [](const ConvShape& s, DType) {
+            // Sums over lanes are paid for by some pixels; on large planes with channels to fill
+            // the lanes outer products need fewer transpositions.
+            return fills_lanes(s) && s.kernel_area() > 1 && s.out_plane() >= 16 &&
+                   (s.out_plane() <= 256 || s.group_rows() <= 16);
+          },
+          [](const ConvShape& s, DType dtype) {
+            return dispatch_floating(dtype, [&](auto tag) {
+              return ImageWeightWork<typename decltype(tag)::type>(s, nullptr).bytes;
+            });
+          },
+          [](const ConvShape& s, DType dtype, const ConvArrays& arrays) {
+            dispatch_floating(
+                dtype, [&](auto tag) { run_weight_grad<typename decltype(tag)::type>(s, arrays); });
+          }};
+}
 
 }  // namespace cr

@@ -231,9 +231,191 @@ void correlate(const ImageCorrelation& p, int64_t u, const T* source, const T* p
   }
 }
 
+// ---------------------------------------------------------------- weight gradient
+
+constexpr int kDotChannels = 3;
+constexpr int64_t kDotPixels = 64;  // gradients of so many pixels and a panel's rows: 32 KiB, in L1
+
+// Gradients of some rows and inputs of some channels over a rectangle of output pixels.
+template <class T>
+struct Dots {
+  int64_t height, width;
+  const T* grad;
+  int64_t grad_row, grad_line;
+  const T* input;
+  int64_t input_channel, input_line, input_step;
+  T* out;
+  int64_t out_row, out_channel;
+  bool accumulate;
+};
+
+template <class T, int Rows, int Channels>
+void multiply_dots(const Dots<T>& d) {
+  constexpr int kL = kLanes<T>;
+  Vec<T> acc[Channels][kPanelRows];
+#pragma GCC unroll 16
+  for (int j = 0; j < Channels; ++j) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kPanelRows; ++i) acc[j][i] = Vec<T>{};
+  }
+  for (int64_t y = 0; y < d.height; ++y) {
+    const T* grad = d.grad + y * d.grad_line;
+    const T* input = d.input + y * d.input_line;
+    for (int64_t x = 0; x < d.width; ++x, grad += kL, input += d.input_step) {
+      Vec<T> v[Channels];
+#pragma GCC unroll 16
+      for (int j = 0; j < Channels; ++j) v[j] = load(input + j * d.input_channel);
+#pragma GCC unroll 16
+      for (int i = 0; i < Rows; ++i) {
+        // Opaque: gcc would fold the load into every multiply-add, and loads would be the limit.
+        const Vec<T> g = opaque(load(grad + i * d.grad_row));
+#pragma GCC unroll 16
+        for (int j = 0; j < Channels; ++j) acc[j][i] += g * v[j];
+      }
+    }
+  }
+  constexpr int kSums = kPanelRows < kL ? kPanelRows : kL;
+#pragma GCC unroll 16
+  for (int j = 0; j < Channels; ++j) {
+    T sums[kPanelRows < kL ? kL : kPanelRows];
+#pragma GCC unroll 16
+    for (int i = 0; i < kPanelRows; i += kSums) store(sums + i, sum_lanes<T, kSums>(acc[j] + i));
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      T* to = d.out + i * d.out_row + j * d.out_channel;
+      *to = d.accumulate ? *to + sums[i] : sums[i];
+    }
+  }
+}
+
+template <class T>
+struct DotsTable {
+  void (*function[kPanelRows][kDotChannels])(const Dots<T>&);
+
+  template <int Rows, int Channels>
+  constexpr void fill() {
+    function[Rows - 1][Channels - 1] = multiply_dots<T, Rows, Channels>;
+    if constexpr (Channels > 1) {
+      fill<Rows, Channels - 1>();
+    } else if constexpr (Rows > 1) {
+      fill<Rows - 1, kDotChannels>();
+    }
+  }
+  constexpr DotsTable() : function{} { fill<kPanelRows, kDotChannels>(); }
+};
+template <class T>
+constexpr DotsTable<T> kDots{};
+
+// The output pixels [begin, end) of [first, last) that see tap `tap` inside the image.
+struct Seen {
+  int64_t begin, end;
+
+  Seen(int64_t tap, int64_t extent, int64_t stride, int64_t padding, int64_t dilation,
+       int64_t first, int64_t last) {
+    const int64_t shift = tap * dilation - padding, left = extent - shift;
+    begin = shift < 0 ? (-shift + stride - 1) / stride : 0;
+    end = left > 0 ? (left + stride - 1) / stride : 0;
+    if (begin < first) begin = first;
+    if (end > last) end = last;
+    if (end < begin) end = begin;
+  }
+  int64_t count() const { return end - begin; }
+};
+
+// One tile of a unit: the images of a block, the output rows [row, row + rows).
+template <class T>
+void add_tile(const ImageWeightGradient& p, int64_t group, int64_t channel, int64_t channels,
+              int64_t tile, bool accumulate, const T* input, const T* grad, T* out, T* workspace) {
+  constexpr int kL = kLanes<T>;
+  const ConvShape& s = p.shape;
+  const int64_t image = tile / p.bands * kL, row = tile % p.bands * p.band_rows;
+  const int64_t images = s.batch - image < kL ? s.batch - image : kL;
+  const int64_t rows = s.out_height - row < p.band_rows ? s.out_height - row : p.band_rows;
+  const int64_t top = row * s.stride_h - s.pad_top;
+  const int64_t first = top < 0 ? 0 : top < s.height ? top : s.height;
+  const int64_t below = first + p.source_rows;
+  const int64_t source_rows = (below < s.height ? below : s.height) - first;
+  const int64_t plane = s.input_plane(), out_plane = s.out_plane();
+  T* buffer = workspace;
+  T* grads = buffer + p.channel_block * p.source_rows * s.width * kL;
+
+  const T* from =
+      input + (image * s.channels + group * s.group_channels() + channel) * plane + first * s.width;
+  const int64_t channel_size = source_rows * s.width * kL;
+  if (source_rows == s.height) {
+    transpose_array<T, true>(from, s.channels * plane, images, channels * plane, buffer, kL);
+  } else if (source_rows > 0) {
+    for (int64_t c = 0; c < channels; ++c) {
+      transpose_array<T, true>(from + c * plane, s.channels * plane, images, source_rows * s.width,
+                               buffer + c * channel_size, kL);
+    }
+  }
+
+  const int64_t lines = kDotPixels < s.out_width ? 1 : kDotPixels / s.out_width;
+  const int64_t panels = panel_count(s.group_rows());
+  for (int64_t panel = 0; panel < panels; ++panel) {
+    const int64_t o = panel_begin(panel, panels, s.group_rows());
+    const int64_t count = panel_begin(panel + 1, panels, s.group_rows()) - o;
+    const T* g = grad + (image * s.out_channels + group * s.group_rows() + o) * out_plane +
+                 row * s.out_width;
+    Dots<T> d;
+    d.accumulate = accumulate;
+    d.grad_line = s.out_width * kL;
+    d.grad_row = rows * d.grad_line;
+    d.input_channel = channel_size;
+    d.input_line = s.stride_h * s.width * kL;
+    d.input_step = s.stride_w * kL;
+    d.out_channel = s.kernel_area();
+    d.out_row = s.group_channels() * s.kernel_area();
+    for (int64_t i = 0; i < count; ++i) {
+      transpose_array<T, true>(g + i * out_plane, s.out_channels * out_plane, images,
+                               rows * s.out_width, grads + i * d.grad_row, kL);
+    }
+    for (int64_t begin = row; begin < row + rows; begin += lines) {
+      const int64_t end = begin + lines < row + rows ? begin + lines : row + rows;
+      for (int64_t c = 0; c < channels; c += kDotChannels) {
+        const int64_t n = channels - c < kDotChannels ? channels - c : kDotChannels;
+        for (int64_t r = 0; r < s.kernel_h; ++r) {
+          const Seen y(r, s.height, s.stride_h, s.pad_top, s.dilation_h, begin, end);
+          for (int64_t t = 0; t < s.kernel_w; ++t) {
+            const Seen x(t, s.width, s.stride_w, s.pad_left, s.dilation_w, 0, s.out_width);
+            const int64_t source_y = y.begin * s.stride_h - s.pad_top + r * s.dilation_h - first;
+            const int64_t source_x = x.begin * s.stride_w - s.pad_left + t * s.dilation_w;
+            d.height = x.count() > 0 ? y.count() : 0;
+            d.width = x.count();
+            d.grad = grads + ((y.begin - row) * s.out_width + x.begin) * kL;
+            d.input = buffer + c * channel_size + (source_y * s.width + source_x) * kL;
+            d.out = out + o * d.out_row + c * d.out_channel + r * s.kernel_w + t;
+            kDots<T>.function[count - 1][n - 1](d);
+          }
+        }
+      }
+      d.accumulate = true;
+    }
+  }
+}
+
+template <class T>
+void weight_grad(const ImageWeightGradient& p, int64_t u, const T* input, const T* grad, T* partial,
+                 T* workspace) {
+  const ConvShape& s = p.shape;
+  const int64_t split = u % p.splits;
+  const int64_t channel = u / p.splits % p.blocks * p.channel_block;
+  const int64_t group = u / p.splits / p.blocks;
+  const int64_t left = s.group_channels() - channel;
+  const int64_t channels = left < p.channel_block ? left : p.channel_block;
+  const int64_t row = split * s.out_channels + group * s.group_rows();
+  T* out = partial + (row * s.group_channels() + channel) * s.kernel_area();
+  const int64_t tiles = p.image_blocks * p.bands;
+  const int64_t first = split * tiles / p.splits, last = (split + 1) * tiles / p.splits;
+  for (int64_t t = first; t < last; ++t) {
+    add_tile(p, group, channel, channels, t, t > first, input, grad, out, workspace);
+  }
+}
+
 template <class T>
 constexpr ConvImageKernels<T> kernels() {
-  return {pack<T>, correlate<T>, kLanes<T>, kPanelRows};
+  return {pack<T>, correlate<T>, weight_grad<T>, kLanes<T>, kPanelRows};
 }
 
 }  // namespace

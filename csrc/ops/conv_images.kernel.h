@@ -1,9 +1,10 @@
-// The contract of conv_images.kernel.cpp: convolution and input gradient with images as lanes.
+// The contract of conv_images.kernel.cpp: convolution and its gradients with images as lanes.
 #pragma once
 
 #include <cstdint>
 
 #include "core/isa.h"
+#include "ops/conv.kernel.h"
 
 namespace cr {
 
@@ -50,6 +51,16 @@ struct ImageCorrelation {
   int64_t area() const { return h.kernel * w.kernel; }
 };
 
+// The weight gradient: dot products along pixels and images, tap by tap over the pixels that see
+// the tap inside the image.
+struct ImageWeightGradient {
+  ConvShape shape;
+  int64_t channel_block, blocks;           // channels a unit handles
+  int64_t band_rows, bands, image_blocks;  // output rows and images a unit handles at a time
+  int64_t source_rows;                     // most source rows a band reads
+  int64_t splits;                          // these are dealt to so many partial sums
+};
+
 template <class T>
 struct ConvImageKernels {
   // Weights into panels of at most panel_rows rows, [channel][tap][row]. Unit u = (group, panel).
@@ -61,6 +72,12 @@ struct ConvImageKernels {
   //   taps    two int64_t for each of area()
   void (*correlate)(const ImageCorrelation&, int64_t unit, const T* source, const T* packed,
                     const T* bias, T* out, T* workspace);
+  // Unit u = (group, channel block, split) of partial[splits][out_channels][channels * area].
+  // Workspace in elements:
+  //   buffer  channel_block * source_rows * width * lanes
+  //   grads   panel_rows * band_rows * out_width * lanes
+  void (*weight_grad)(const ImageWeightGradient&, int64_t unit, const T* input, const T* grad,
+                      T* partial, T* workspace);
   int lanes, panel_rows;
 };
 

@@ -31,24 +31,6 @@ constexpr int kDotRows = 4;
 #endif
 constexpr int kDotTaps = 3;
 
-// The sums of the lanes of N <= kLanes vectors (a power of two), in lanes 0 .. N - 1. A tree: every
-// level halves the number of vectors and of the partial sums left of each.
-template <class T, int N, int Left = kLanes<T>>
-CR_INLINE Vec<T> sum_lanes(const Vec<T>* v) {
-  if constexpr (Left == 1) {
-    return v[0];
-  } else {
-    constexpr int kNext = N > 1 ? N / 2 : 1;
-    Vec<T> pairs[kNext];
-#pragma GCC unroll 16
-    for (int i = 0; i < kNext; ++i) {
-      const Vec<T> a = v[N > 1 ? 2 * i : 0], b = v[N > 1 ? 2 * i + 1 : 0];
-      pairs[i] = even_lanes<T>(a, b) + odd_lanes<T>(a, b);
-    }
-    return sum_lanes<T, kNext, Left / 2>(pairs);
-  }
-}
-
 // out[i][j] (+)= the dot product of rows i of a and j of b, n a multiple of the lanes.
 template <class T, int Rows, int Taps>
 void dot_block(int64_t n, const T* a, const T* b, int64_t pitch, T* out, int64_t out_pitch,

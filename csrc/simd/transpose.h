@@ -19,7 +19,7 @@ CR_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b, int offset) {
   Mask<T> mask{};
 #pragma GCC unroll 16
   for (int l = 0; l < kLanes<T>; ++l) {
-    mask[l] = static_cast<MaskLane<T> >(offset + l / 2 + (l & 1) * kLanes<T>);
+    mask[l] = static_cast<MaskLane<T>>(offset + l / 2 + (l & 1) * kLanes<T>);
   }
   return __builtin_shuffle(a, b, mask);
 #endif
@@ -90,6 +90,24 @@ CR_INLINE Vec<T> sums_of_lanes(Vec<T> (&v)[kLanes<T>]) {
     }
   }
   return v[0];
+}
+
+// The sums of the lanes of N <= kLanes vectors (a power of two), in lanes 0 .. N - 1. A tree: every
+// level halves the number of vectors and of the partial sums left of each.
+template <class T, int N, int Left = kLanes<T>>
+CR_INLINE Vec<T> sum_lanes(const Vec<T>* v) {
+  if constexpr (Left == 1) {
+    return v[0];
+  } else {
+    constexpr int kNext = N > 1 ? N / 2 : 1;
+    Vec<T> pairs[kNext];
+#pragma GCC unroll 16
+    for (int i = 0; i < kNext; ++i) {
+      const Vec<T> a = v[N > 1 ? 2 * i : 0], b = v[N > 1 ? 2 * i + 1 : 0];
+      pairs[i] = even_lanes<T>(a, b) + odd_lanes<T>(a, b);
+    }
+    return sum_lanes<T, kNext, Left / 2>(pairs);
+  }
 }
 
 }  // namespace
