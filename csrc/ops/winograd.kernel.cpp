@@ -317,6 +317,41 @@ void transform_results(const Winograd& p, const Unit& unit, const float* product
   }
 }
 
+// C (+)= A B for whole vectors of columns, in chains of kWinogradChain multiply-adds.
+template <int Rows, int Vecs, class A>
+void chained_tile(int64_t depth, A a, RowsOfB<float> b, float* c, int64_t row, bool accumulate) {
+  for (; depth > 0; depth -= kWinogradChain, accumulate = true) {
+    V acc[Rows][Vecs];
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < Vecs; ++j) acc[i][j] = V{};
+    }
+    tile_multiply<float, Rows, Vecs>(acc, depth < kWinogradChain ? depth : kWinogradChain, a, b);
+    tile_store<float, Rows, Vecs>(acc, {c, row, Vecs * kL, accumulate, nullptr, nullptr});
+  }
+}
+
+// chained_tile for 1 <= rows <= kTileRows and 1 <= vecs <= kTileVecs.
+template <class A>
+struct ChainedTiles {
+  using Function = void (*)(int64_t depth, A a, RowsOfB<float> b, float* c, int64_t row, bool);
+  Function function[kTileRows][kTileVecs];
+
+  template <int Rows, int Vecs>
+  constexpr void fill() {
+    function[Rows - 1][Vecs - 1] = chained_tile<Rows, Vecs, A>;
+    if constexpr (Vecs > 1) {
+      fill<Rows, Vecs - 1>();
+    } else if constexpr (Rows > 1) {
+      fill<Rows - 1, kTileVecs>();
+    }
+  }
+  constexpr ChainedTiles() : function{} { fill<kTileRows, kTileVecs>(); }
+};
+template <class A>
+constexpr ChainedTiles<A> kChainedTiles{};
+
 template <int M>
 void correlate(const Winograd& p, int64_t u, const float* source, const float* weights,
                const float* bias, float* out, float* workspace) {
@@ -337,12 +372,8 @@ void correlate(const Winograd& p, int64_t u, const float* source, const float* w
         const int64_t rows = panel_begin(i + 1, panels, tiles) - begin;
         const float* a = sources + k * p.source_point + begin * p.depth;
         float* out = products + k * p.product_point + begin * p.columns;
-        for (int64_t c = 0; c < p.channels; c += kWinogradChain) {
-          const int64_t depth = p.channels - c < kWinogradChain ? p.channels - c : kWinogradChain;
-          run_tile<float>(static_cast<int>(rows), depth, RowsOfA<float>{a + c, p.depth, 1},
-                          RowsOfB<float>{weights + c * p.columns, p.columns},
-                          TileOutput<float>{out, p.columns, columns, c > 0, nullptr, nullptr});
-        }
+        kChainedTiles<RowsOfA<float>>.function[rows - 1][columns / kL - 1](
+            p.channels, {a, p.depth, 1}, {weights, p.columns}, out, p.columns, false);
       }
     }
     for (int64_t m = row; m < row + columns; m += kL) {
@@ -380,13 +411,9 @@ void multiply(const WinogradGradient& g, int64_t point, int64_t begin, int64_t e
     for (int64_t i = 0; i < panels; ++i) {
       const int64_t row = panel_begin(i, panels, end - begin);
       const int rows = static_cast<int>(panel_begin(i + 1, panels, end - begin) - row);
-      for (int64_t t = 0; t < tiles; t += kWinogradChain) {
-        const int64_t depth = tiles - t < kWinogradChain ? tiles - t : kWinogradChain;
-        run_tile<float>(rows, depth, ColumnsOfA<float>{grads + t * g.row_depth + row, g.row_depth},
-                        RowsOfB<float>{sources + t * p.depth + c, p.depth},
-                        TileOutput<float>{sums + row * p.depth + c, p.depth, columns,
-                                          accumulate || t > 0, nullptr, nullptr});
-      }
+      kChainedTiles<ColumnsOfA<float>>.function[rows - 1][columns / kL - 1](
+          tiles, {grads + row, g.row_depth}, {sources + c, p.depth}, sums + row * p.depth + c,
+          p.depth, accumulate);
     }
   }
 }
