@@ -438,3 +438,9 @@ def test_compile_is_accepted() -> None:
         cr.compile(layer, speed=9)
     with pytest.raises(TypeError, match=r"needs a function or a module \(got int\)"):
         cr.compile(3)
+
+
+def test_sizes_are_tuples() -> None:
+    x = cr.zeros(2, 3)
+    assert x.shape == x.size() == cr.Size([2, 3]) == (2, 3)
+    assert isinstance(x.shape, cr.Size)

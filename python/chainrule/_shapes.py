@@ -10,7 +10,7 @@ from ._arrays import tensor_of, view_of
 from ._core import Tensor
 
 __all__ = [
-    "as_strided", "as_strided_", "diagflat", "moveaxis", "nonzero", "row_stack",
+    "Size", "as_strided", "as_strided_", "diagflat", "moveaxis", "nonzero", "row_stack",
     "split_with_sizes", "unravel_index",
 ]  # fmt: skip
 
@@ -20,6 +20,7 @@ METHODS = (
 )  # fmt: skip
 
 moveaxis, row_stack = _functions.movedim, _functions.vstack
+Size: type[tuple[int, ...]] = tuple  # torch's name: shapes are tuples
 
 
 def _from_first(input: Tensor, storage_offset: int | None) -> int:
