@@ -51,15 +51,58 @@ def test_gradients_of_factors():
     grad = cr.tensor(RNG.standard_normal((4, 3)), requires_grad=True)
 
     def dots(grad, weight):
-        return _core._embedding_bag_dot(grad, weight, NUMBERS, ends, 3)
+        return _core._embedding_bag_dot(grad, weight, NUMBERS, ends, 3, False, False)
+
+    def means(grad, weight):
+        return _core._embedding_bag_dot(grad, weight, NUMBERS, ends[:-1], 3, True, True)
 
     def added(grad, factors):
-        return _core._embedding_bag_grad(grad, NUMBERS, ends, factors, 3, 4)
+        return _core._embedding_bag_grad(grad, NUMBERS, ends, factors, 3, False, False, 4)
 
-    assert gradcheck(dots, (grad, weight))
-    assert gradgradcheck(dots, (grad, weight))
+    for function in dots, means:
+        assert gradcheck(function, (grad, weight))
+        assert gradgradcheck(function, (grad, weight))
     assert gradcheck(added, (grad, factors))
     assert gradgradcheck(added, (grad, factors))
+
+
+@pytest.mark.parametrize("padding_idx", [None, 2])
+def test_gradients_of_lookups(padding_idx):
+    numbers = cr.tensor([[2, 0, 2], [1, 2, 2]], dtype=cr.int32)
+    weight = cr.tensor(RNG.standard_normal((4, 3)), requires_grad=True)
+    assert gradgradcheck(lambda w: F.embedding(numbers, w, padding_idx), (weight,))
+    places = -1 if padding_idx is None else padding_idx
+    grad = cr.tensor(RNG.standard_normal((2, 3, 3)), requires_grad=True)
+    assert gradcheck(lambda g: _core._embedding_grad(g, numbers, places, 4), (grad,))
+    with pytest.raises(ValueError, match=r"^embedding_grad: .*\(2, 2, 3\); expected \(2, 3, 3\)"):
+        _core._embedding_grad(cr.zeros(2, 2, 3), numbers, places, 4)
+
+
+@pytest.mark.parametrize("width", [1, 5, 16, 64, 100, 200])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_bags_of_any_width(width, dtype, mode):
+    """Every stretch of columns, with padding; rows of numbers and offsets give the same bits."""
+    table = cr.tensor(RNG.standard_normal((30, width)).astype(dtype))
+    numbers = RNG.integers(0, 30, (7, 9))
+    numbers[3] = 4
+    rows = [table.numpy()[[i for i in bag if i != 4]] for bag in numbers]
+    empty = np.zeros(width)
+    function = {"sum": np.sum, "mean": np.mean, "max": np.max}[mode]
+    expected = np.stack([function(r.astype("f8"), 0) if len(r) else empty for r in rows])
+    got = F.embedding_bag(cr.tensor(numbers), table, mode=mode, padding_idx=4)
+    np.testing.assert_allclose(got.numpy(), expected, rtol=1e-5, atol=1e-5)
+    for ends in (False, True):
+        offsets = cr.arange(0, 63 + ends, 9)
+        again = F.embedding_bag(cr.tensor(numbers.reshape(-1)), table, offsets, mode=mode,
+                                padding_idx=4, include_last_offset=ends)  # fmt: skip
+        np.testing.assert_array_equal(again.numpy(), got.numpy())
+
+
+def test_the_largest_may_be_nan():
+    table = cr.tensor([[1.0, np.nan], [np.nan, 2.0], [3.0, -np.inf]])
+    got = F.embedding_bag(cr.tensor([[0, 1, 2], [2, 2, 0]]), table, mode="max")
+    np.testing.assert_array_equal(got.numpy(), [[np.nan, np.nan], [3.0, np.nan]])
 
 
 @pytest.mark.parametrize("index", [[2, 0, 2, 2], [], [4]])

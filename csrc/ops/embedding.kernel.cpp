@@ -22,7 +22,7 @@ CR_INLINE void fetch(const T* row, int64_t n) {
 // Sums of Vecs vectors of columns, the last of them `lanes` wide.
 template <class T, int Vecs>
 CR_INLINE void sum_columns(const T* table, const int64_t* index, const T* factors, int64_t n,
-                           int64_t width, int lanes, T* out) {
+                           int64_t width, int lanes, T share, T* out) {
   Vec<T> sum[Vecs];
 #pragma GCC unroll 8
   for (int v = 0; v < Vecs; ++v) sum[v] = Vec<T>{};
@@ -43,24 +43,39 @@ CR_INLINE void sum_columns(const T* table, const int64_t* index, const T* factor
 #pragma GCC unroll 8
   for (int v = 0; v < Vecs; ++v) {
     T* p = out + v * kLanes<T>;
+    if (share != 1) sum[v] /= splat(share);
     v + 1 < Vecs || lanes == kLanes<T> ? store(p, sum[v]) : store_partial(p, sum[v], lanes);
   }
 }
 
-template <class T>
-void sum(const T* table, const int64_t* index, const T* factors, int64_t n, int64_t width, T* out) {
+template <int N>
+struct Vectors {
+  static constexpr int value = N;
+};
+
+// Calls f(vectors, first column, lanes of the last vector) for stretches of columns.
+template <class T, class F>
+CR_INLINE void over_columns(int64_t width, F&& f) {
   int64_t j = 0;
   for (; j + kSumVecs * kLanes<T> <= width; j += kSumVecs * kLanes<T>) {
-    sum_columns<T, kSumVecs>(table + j, index, factors, n, width, kLanes<T>, out + j);
+    f(Vectors<kSumVecs>{}, j, kLanes<T>);
   }
   if (j + 4 * kLanes<T> <= width) {
-    sum_columns<T, 4>(table + j, index, factors, n, width, kLanes<T>, out + j);
+    f(Vectors<4>{}, j, kLanes<T>);
     j += 4 * kLanes<T>;
   }
   for (; j < width; j += kLanes<T>) {
-    const int lanes = width - j < kLanes<T> ? static_cast<int>(width - j) : kLanes<T>;
-    sum_columns<T, 1>(table + j, index, factors, n, width, lanes, out + j);
+    f(Vectors<1>{}, j, width - j < kLanes<T> ? static_cast<int>(width - j) : kLanes<T>);
   }
+}
+
+template <class T>
+void sum(const T* table, const int64_t* index, const T* factors, int64_t n, int64_t width, T share,
+         T* out) {
+  over_columns<T>(width, [&](auto vectors, int64_t j, int lanes) {
+    sum_columns<T, decltype(vectors)::value>(table + j, index, factors, n, width, lanes, share,
+                                             out + j);
+  });
 }
 
 template <class T>
@@ -86,26 +101,50 @@ void add(const T* source, const int64_t* rows, const int64_t* index, const T* fa
   }
 }
 
-template <class T>
-void max(const T* table, const int64_t* index, int64_t n, int64_t width, T* out, int64_t* picked) {
-  for (int64_t j = 0; j < width; ++j) {
-    out[j] = 0;
-    picked[j] = -1;
-  }
-  bool first = true;
+// Largest elements of Vecs vectors of columns. What is kept in lanes is the number of the entry;
+// its index follows in the end.
+template <class T, int Vecs>
+CR_INLINE void max_columns(const T* table, const int64_t* index, int64_t n, int64_t width,
+                           int lanes, T* out, int64_t* picked) {
+  using Lane = MaskLane<T>;
+  Vec<T> best[Vecs] = {};
+  Mask<T> entry[Vecs];
+#pragma GCC unroll 8
+  for (int v = 0; v < Vecs; ++v) entry[v] = splat(Lane(-1));
   for (int64_t i = 0; i < n; ++i) {
     if (i + kAhead < n && index[i + kAhead] >= 0) {
-      fetch(table + index[i + kAhead] * width, width);
+      fetch(table + index[i + kAhead] * width, Vecs * kLanes<T>);
     }
     if (index[i] < 0) continue;
     const T* row = table + index[i] * width;
-    for (int64_t j = 0; j < width; ++j) {
-      const bool larger = first || row[j] > out[j] || row[j] != row[j];
-      out[j] = larger ? row[j] : out[j];
-      picked[j] = larger ? index[i] : picked[j];
+    const Mask<T> here = splat(static_cast<Lane>(i));
+#pragma GCC unroll 8
+    for (int v = 0; v < Vecs; ++v) {
+      const T* p = row + v * kLanes<T>;
+      const Vec<T> x = v + 1 < Vecs || lanes == kLanes<T> ? load(p) : load_partial(p, lanes);
+      const Mask<T> larger = (x > best[v]) | (x != x) | (entry[v] < 0);
+      best[v] = larger ? x : best[v];
+      entry[v] = larger ? here : entry[v];
     }
-    first = false;
   }
+  Lane entries[Vecs * kLanes<T>];
+#pragma GCC unroll 8
+  for (int v = 0; v < Vecs; ++v) {
+    T* p = out + v * kLanes<T>;
+    v + 1 < Vecs || lanes == kLanes<T> ? store(p, best[v]) : store_partial(p, best[v], lanes);
+    store(entries + v * kLanes<T>, entry[v]);
+  }
+  for (int j = 0; j < (Vecs - 1) * kLanes<T> + lanes; ++j) {
+    picked[j] = entries[j] < 0 ? -1 : index[entries[j]];
+  }
+}
+
+template <class T>
+void max(const T* table, const int64_t* index, int64_t n, int64_t width, T* out, int64_t* picked) {
+  over_columns<T>(width, [&](auto vectors, int64_t j, int lanes) {
+    max_columns<T, decltype(vectors)::value>(table + j, index, n, width, lanes, out + j,
+                                             picked + j);
+  });
 }
 
 template <class T>

@@ -10,14 +10,15 @@ namespace cr {
 
 template <class T>
 struct EmbeddingKernels {
-  // out = sum of factors[i] * table[index[i]] over n rows of `width` elements.
+  // out = sum of factors[i] * table[index[i]] over n rows of `width` elements, divided by `share`.
   void (*sum)(const T* table, const int64_t* index, const T* factors, int64_t n, int64_t width,
-              T* out);
+              T share, T* out);
   // table[index[i]] += factors[i] * source[rows[i]], one after another, for the columns
   // [begin, end) of rows of `width`. Without `rows` it is source[i].
   void (*add)(const T* source, const int64_t* rows, const int64_t* index, const T* factors,
               int64_t n, int64_t width, int64_t begin, int64_t end, T* table);
-  // out[j] = largest table[index[i]][j], picked[j] = its index[i] (-1 where there is none).
+  // out[j] = largest table[index[i]][j], picked[j] = its index[i] (-1 where there is none). NaN
+  // counts as the largest. At most 2^31 entries.
   void (*max)(const T* table, const int64_t* index, int64_t n, int64_t width, T* out,
               int64_t* picked);
   // Sum of a[j] * b[j].

@@ -9,6 +9,7 @@
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "ops/index.kernel.h"
 #include "ops/pointwise.h"
 
 namespace cr {
@@ -21,15 +22,27 @@ void check_index_type(const char* op, const Tensor& index) {
 Tensor checked_indices(const char* op, const Tensor& index, int64_t size, int dim, bool wrap) {
   check_index_type(op, index);
   Tensor result = Tensor::empty(index.shape(), DType::kInt64);
-  copy_into(result, index);
+  const bool direct = index.dtype() == DType::kInt64 && index.contiguous();
+  if (!direct) copy_into(result, index);
   int64_t* values = result.data<int64_t>();
-  for (int64_t i = 0; i < result.numel(); ++i) {
-    const int64_t value = values[i];
-    CR_CHECK_INDEX(value < size && value >= (wrap ? -size : 0), op, ": index ", value,
-                   " is out of bounds for dimension ", dim, " with size ", size);
-    if (value < 0) values[i] += size;
+  const int64_t* from = direct ? index.data<int64_t>() : values;
+  if (!index_kernels().check(from, result.numel(), size, wrap, values)) {
+    for (int64_t i = 0; i < result.numel(); ++i) {
+      CR_CHECK_INDEX(values[i] >= 0 && values[i] < size, op, ": index ",
+                     wrap && values[i] < 0 ? values[i] - size : values[i],
+                     " is out of bounds for dimension ", dim, " with size ", size);
+    }
   }
   return result;
+}
+
+void gather_rows(const Tensor& x, const int64_t* index, int64_t count, const Tensor& out) {
+  const int64_t bytes = x.size(0) ? x.nbytes() / x.size(0) : 0;
+  parallel(count, grain_for(1 + 0.02 * static_cast<double>(bytes)),
+           [&](int64_t begin, int64_t end, int) {
+             index_kernels().gather(x.data(), index + begin, end - begin, bytes,
+                                    out.data() + begin * bytes);
+           });
 }
 
 namespace {
@@ -136,22 +149,6 @@ int64_t row_bytes(const Tensor& x) {
   int64_t bytes = itemsize(x.dtype());
   for (int d = 1; d < x.rank(); ++d) bytes *= x.shape()[d];
   return bytes;
-}
-
-// Rows lie far apart: the beginnings of those a few steps ahead are fetched early.
-void gather_rows(const Tensor& x, const int64_t* index, int64_t count, const Tensor& out) {
-  constexpr int64_t kAhead = 8, kLine = 64;
-  const int64_t bytes = row_bytes(x), fetched = std::min<int64_t>(bytes, 16 * kLine);
-  parallel(count, grain_for(5 + 0.1 * static_cast<double>(bytes)),
-           [&](int64_t begin, int64_t end, int) {
-             for (int64_t i = begin; i < end; ++i) {
-               const char* next = x.data() + index[std::min(i + kAhead, end - 1)] * bytes;
-               for (int64_t byte = 0; byte < fetched; byte += kLine)
-                 __builtin_prefetch(next + byte);
-               std::memcpy(out.data() + i * bytes, x.data() + index[i] * bytes,
-                           static_cast<size_t>(bytes));
-             }
-           });
 }
 
 // target[index[i]] += source[i], one after another: deterministic. Columns are split over threads.

@@ -79,7 +79,9 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_resample": ("test_resampling.py", "test_transposed_resampling_is_the_adjoint"),
     "_windows": ("test_resampling.py", "test_unfold_and_fold"),
     "_windows_grad": ("test_resampling.py", "_windows_grad"),
-    # Bags of embeddings.
+    # Embeddings and bags of them.
+    "_embedding": ("test_embedding.py", "test_gradients_of_lookups"),
+    "_embedding_grad": ("test_embedding.py", "_embedding_grad"),
     "_embedding_bag": ("opspec/embedding.py", "embedding_bag"),
     "_embedding_bag_dot": ("test_embedding.py", "_embedding_bag_dot"),
     "_embedding_bag_max": ("opspec/embedding.py", "max"),

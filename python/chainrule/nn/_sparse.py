@@ -52,25 +52,22 @@ def embedding(
     """
     _check_integers("embedding", input)
     padding_idx = _checked_table("embedding", weight, padding_idx, sparse)
-    rows = weight.shape[0]
-    places = input.reshape(-1)
     if max_norm is not None:
         with cr.no_grad():
-            _shorten(weight, places, max_norm, norm_type)
+            _shorten(weight, input.reshape(-1), max_norm, norm_type)
     try:
-        picked = weight.index_select(0, places)
+        picked = _core._embedding(weight, input, -1 if padding_idx is None else padding_idx)
     except IndexError as error:
         raise IndexError(
             f"embedding: the input holds numbers from {int(input.min().item())} to "
-            f"{int(input.max().item())}; expected at least 0 and below {rows}, the rows of weight"
+            f"{int(input.max().item())}; expected at least 0 and below {weight.shape[0]}, the rows "
+            "of weight"
         ) from error
-    if picked.requires_grad and scale_grad_by_freq:
-        shares = _frequencies(weight, places).index_select(0, places).unsqueeze(1)
+    if scale_grad_by_freq and picked.requires_grad:
+        places = input.reshape(-1)
+        shares = _frequencies(weight, places).index_select(0, places).reshape(*input.shape, 1)
         picked.register_hook(lambda grad: grad / shares)
-    if picked.requires_grad and padding_idx is not None:
-        padding = (places == padding_idx).unsqueeze(1)
-        picked.register_hook(lambda grad: grad.masked_fill(padding, 0.0))
-    return picked.reshape(*input.shape, weight.shape[1])
+    return picked
 
 
 def _checked_table(op: str, weight: Tensor, padding_idx: int | None, sparse: bool) -> int | None:
@@ -169,40 +166,33 @@ def embedding_bag(
                 f"{per_sample_weights.dtype}; expected the input's {tuple(input.shape)} and the "
                 f"weight's {weight.dtype}"
             )
-        per_sample_weights = per_sample_weights.reshape(-1)
-    ends = _bag_ends(input, offsets, include_last_offset)
-    places = input.reshape(-1)
+    _check_bags(input, offsets, include_last_offset)
     if max_norm is not None:
         with cr.no_grad():
-            _shorten(weight, places, max_norm, norm_type)
+            _shorten(weight, input.reshape(-1), max_norm, norm_type)
     if scale_grad_by_freq and weight.requires_grad and cr.is_grad_enabled():
-        shares = _frequencies(weight, places).clamp_min(1).unsqueeze(1)
+        shares = _frequencies(weight, input.reshape(-1)).clamp_min(1).unsqueeze(1)
         weight = weight.view(*weight.shape)
         weight.register_hook(lambda grad: grad / shares)
     padding = -1 if padding_idx is None else padding_idx
+    open_end = not include_last_offset
     if mode == "max":
-        largest: Tensor = _core._embedding_bag_max(weight, places, ends, padding)[0]
+        largest: Tensor = _core._embedding_bag_max(
+            weight, input, offsets, padding, False, open_end
+        )[0]
         return largest
-    out: Tensor = _core._embedding_bag(weight, places, ends, per_sample_weights, padding)
-    if mode == "sum":
-        return out
-    if padding_idx is None:
-        sizes = ends[1:] - ends[:-1]
-    else:
-        seen = cr.cat([cr.zeros(1, dtype=cr.int64), (places != padding_idx).cumsum(0)])
-        counts = seen.index_select(0, ends)
-        sizes = counts[1:] - counts[:-1]
-    return out / sizes.clamp_min(1).to(weight.dtype).unsqueeze(1)
+    return _core._embedding_bag(
+        weight, input, offsets, per_sample_weights, padding, mode == "mean", open_end
+    )
 
 
-def _bag_ends(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> Tensor:
-    """Return where the bags begin, and where the last one ends."""
+def _check_bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> None:
+    """Check that the input is rows, or a vector that offsets cut."""
     op = "embedding_bag"
     if input.ndim == 2:
         if offsets is not None:
             raise ValueError(f"{op}: offsets go with a vector (got input of shape {input.shape})")
-        bags, size = input.shape
-        return cr.arange(0, bags * size + 1, size) if size else cr.zeros(bags + 1, dtype=cr.int64)
+        return
     if input.ndim != 1 or offsets is None or offsets.ndim != 1:
         got = None if offsets is None else tuple(offsets.shape)
         raise ValueError(
@@ -211,11 +201,8 @@ def _bag_ends(input: Tensor, offsets: Tensor | None, include_last_offset: bool) 
         )
     if offsets.is_floating_point() or offsets.dtype == cr.bool:
         raise TypeError(f"{op}: offsets hold integers (got {offsets.dtype}); expected cr.int64")
-    if not include_last_offset:
-        return cr.cat([offsets.to(cr.int64), cr.tensor([input.shape[0]])])
-    if offsets.shape[0] == 0:
+    if include_last_offset and offsets.shape[0] == 0:
         raise ValueError(f"{op}: with include_last_offset, offsets has at least one entry (got 0)")
-    return offsets
 
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
