@@ -194,15 +194,19 @@ def test_environment(value: str, tile: int) -> None:
         [sys.executable, "-c", show], env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == str(tile)
+    assert ("ignored; expected 0, 2 or 4" in done.stderr) == (value != str(tile))
 
 
+@pytest.mark.parametrize(("channels", "rows"), [(40, 50), (12, 16)])
 @pytest.mark.parametrize("tile", [2, 4])
-def test_any_number_of_threads_gives_the_same_bits(tile: int) -> None:
+def test_any_number_of_threads_gives_the_same_bits(tile: int, channels: int, rows: int) -> None:
     threads = cr.get_num_threads()
     rng = np.random.default_rng(1)
-    x, w = (rng.standard_normal(s).astype("float32") for s in ((5, 40, 33, 30), (50, 40, 3, 3)))
-    g = rng.standard_normal((5, 50, 33, 30)).astype("float32")
-    bias = {name: np.ones(50 if name == "forward" else 40, "float32") for name in DIRECTIONS}
+    shapes = ((5, channels, 33, 30), (rows, channels, 3, 3), (5, rows, 33, 30))
+    x, w, g = (rng.standard_normal(shape).astype("float32") for shape in shapes)
+    bias = {
+        name: np.ones(rows if name == "forward" else channels, "float32") for name in DIRECTIONS
+    }
     try:
         with forced(f"winograd{tile}"):
             for direction in DIRECTIONS:

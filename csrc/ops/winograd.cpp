@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -22,8 +23,10 @@ bool is_tile(int tile) { return tile == 0 || tile == 2 || tile == 4; }
 
 int tile_from_environment() {
   const char* text = std::getenv("CHAINRULE_CONV_WINOGRAD");
-  if (text == nullptr || std::strlen(text) != 1 || !is_tile(*text - '0')) return kLargestTile;
-  return *text - '0';
+  if (!text || !*text) return kLargestTile;
+  if (std::strlen(text) == 1 && is_tile(*text - '0')) return *text - '0';
+  std::fprintf(stderr, "chainrule: CHAINRULE_CONV_WINOGRAD=%s ignored; expected 0, 2 or 4\n", text);
+  return kLargestTile;
 }
 
 std::atomic<int>& setting() {
