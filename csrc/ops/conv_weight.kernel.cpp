@@ -30,6 +30,7 @@ constexpr int kDotRows = 8;
 constexpr int kDotRows = 4;
 #endif
 constexpr int kDotTaps = 3;
+constexpr int kSingleTaps = 9;  // of a single row (depthwise), which nothing would share
 
 // out[i][j] (+)= the dot product of rows i of a and j of b, n a multiple of the lanes.
 template <class T, int Rows, int Taps>
@@ -186,6 +187,39 @@ T* unit_output(const WeightGradient& p, const Unit& unit, T* partial) {
   return partial + (row * p.channels + unit.channel) * s.kernel_area();
 }
 
+// The dot products of one output channel's gradients with Taps taps, read where they lie.
+template <class T, int Taps>
+void dot_single(const WeightGradient& p, const Unit& unit, const Tile& tile, const T* grad,
+                const T* buffer, const ConvTap* taps, T* out, bool accumulate) {
+  constexpr int kL = kLanes<T>;
+  const int64_t width = p.shape.out_width;
+  Vec<T> acc[Taps];
+#pragma GCC unroll 16
+  for (int k = 0; k < Taps; ++k) acc[k] = Vec<T>{};
+  for (int64_t i = 0; i < tile.images; ++i) {
+    const T* g = grad + grad_offset(p, unit, tile, i, 0);
+    const T* in = buffer + i * p.channel_block * p.channel_size;
+    for (int64_t y = 0; y < tile.height; ++y, g += width, in += p.pitch) {
+      int64_t x = 0;
+      for (; x + kL <= width; x += kL) {
+        const Vec<T> v = load(g + x);
+#pragma GCC unroll 16
+        for (int k = 0; k < Taps; ++k) acc[k] += v * load(in + taps[k].pixel + x);
+      }
+      if (x == width) continue;
+      const int n = static_cast<int>(width - x);
+      const Vec<T> v = load_partial(g + x, n);
+#pragma GCC unroll 16
+      for (int k = 0; k < Taps; ++k) acc[k] += v * load_partial(in + taps[k].pixel + x, n);
+    }
+  }
+#pragma GCC unroll 16
+  for (int k = 0; k < Taps; ++k) {
+    const T sum = sum_lanes<T>(acc[k]);
+    out[k] = accumulate ? out[k] + sum : sum;
+  }
+}
+
 template <class T>
 void dot_products(const WeightGradient& p, int64_t u, const T* input, const T* end, const T* grad,
                   const T* grad_end, T* partial, T* workspace) {
@@ -201,6 +235,17 @@ void dot_products(const WeightGradient& p, int64_t u, const T* input, const T* e
     const int64_t image_pixels = tile.height * s.out_width, count = tile.images * image_pixels;
     const int64_t padded = (count + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
     fill_buffer(p, unit, tile, input, end, buffer);
+    if (rows == 1) {
+      int64_t k = 0;
+      for (; k + kSingleTaps <= taps; k += kSingleTaps) {
+        dot_single<T, kSingleTaps>(p, unit, tile, grad, buffer, p.taps + k, out + k,
+                                   t > unit.first);
+      }
+      for (; k < taps; ++k) {
+        dot_single<T, 1>(p, unit, tile, grad, buffer, p.taps + k, out + k, t > unit.first);
+      }
+      continue;
+    }
     const bool merged = p.pitch == s.out_width;  // rows follow each other without a gap
     const int64_t line = merged ? image_pixels : s.out_width;
     for (int64_t k = 0; k < taps; ++k) {
