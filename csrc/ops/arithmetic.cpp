@@ -366,21 +366,48 @@ Example:
           v.set(1, [&] { return v.zeros_like_input(1); });
         });
 
-const Row lerp_row = Row("lerp(Tensor input, Tensor end, Operand weight)")
-                         .doc(R"(Linear interpolation: ``input + weight * (end - input)``.
+const Row lerp_by_row = Row("_lerp_by(Tensor input, Tensor end, float weight)")
+                            .doc("``lerp`` with one weight for all.")
+                            .pointwise(Pointwise::kFloat)
+                            .inplace()
+                            .vjp([](Vjp& v) {
+                              const double weight = v.attrs().f(0);
+                              v.set(0, [&] { return v.grad() * (1.0 - weight); });
+                              v.set(1, [&] { return v.grad() * weight; });
+                            });
+
+// The weight where it is a Python number.
+Attrs number_weight(const TensorList& in) {
+  Attrs weight;
+  if (in[2].impl()->weak) weight.push_float(item_double(in[2]));
+  return weight;
+}
+
+const Row lerp_row =
+    Row("lerp(Tensor input, Tensor end, Operand weight)")
+        .doc(R"(Linear interpolation: ``input + weight * (end - input)``.
 
 Example:
     >>> cr.lerp(cr.tensor([0., 0.]), cr.tensor([10., 20.]), 0.5)
     tensor([ 5., 10.])
 )")
-                         .pointwise(Pointwise::kFloat)
-                         .inplace()
-                         .saves("input for weight, end for weight, weight")
-                         .vjp([](Vjp& v) {
-                           v.set(0, [&] { return v.grad() * (1.0 - v.in(2)); });
-                           v.set(1, [&] { return v.grad() * v.in(2); });
-                           v.set(2, [&] { return v.grad() * (v.in(1) - v.in(0)); });
-                         });
+        .pointwise(Pointwise::kFloat)
+        .inplace()
+        .compose([](const TensorList& in, const Attrs&) {
+          const Attrs weight = number_weight(in);
+          return weight.size() ? run(OP(_lerp_by), {in[0], in[1]}, weight) : Tensor();
+        })
+        .compose_inplace([](const TensorList& in, const Attrs&) {
+          const Attrs weight = number_weight(in);
+          if (weight.size()) run_inplace(OP(_lerp_by), {in[0], in[1]}, weight);
+          return weight.size() > 0;
+        })
+        .saves("input for weight, end for weight, weight")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return v.grad() * (1.0 - v.in(2)); });
+          v.set(1, [&] { return v.grad() * v.in(2); });
+          v.set(2, [&] { return v.grad() * (v.in(1) - v.in(0)); });
+        });
 
 const Row addcmul_row =
     Row("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, float value=1)")

@@ -438,14 +438,15 @@ struct Xor {
   }
 };
 
+// Of bools; of `!x` gcc makes a loop over single bytes.
+void not_block(void* out, const void* const* in, int64_t n, const double*) {
+  const uint8_t* x = static_cast<const uint8_t*>(in[0]);
+  uint8_t* y = static_cast<uint8_t*>(out);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) y[i] = x[i] ^ 1;
+}
+
 struct Not {
-  bool operator()(bool x) const {
-    uint8_t byte;  // of `!x` gcc makes a loop of single bytes
-    memcpy(&byte, &x, 1);
-    byte ^= 1;
-    memcpy(&x, &byte, 1);
-    return x;
-  }
   template <class X>
   X operator()(X x) const {
     return X(~x);
@@ -538,6 +539,11 @@ struct Copysign {
   }
 };
 
+struct Scaled {
+  double value;
+  explicit Scaled(const double* params) : value(params[0]) {}
+};
+
 // a + weight (b - a), from the nearer end, so that weights 0 and 1 give a and b exactly.
 struct Lerp {
   template <class V>
@@ -548,9 +554,12 @@ struct Lerp {
   }
 };
 
-struct Scaled {
-  double value;
-  explicit Scaled(const double* params) : value(params[0]) {}
+struct LerpBy : Scaled {
+  using Scaled::Scaled;
+  template <class V>
+  V operator()(V a, V b) const {
+    return Lerp()(a, b, V{} + Lane<V>(value));
+  }
 };
 
 struct AddScaled : Scaled {
@@ -645,11 +654,12 @@ constexpr PointwiseEntry kEntries[] = {
     binary<And, kBools>("logical_and"),
     binary<Or, kBools>("logical_or"),
     binary<Xor, kBools>("logical_xor"),
-    unary<Not, kBools>("logical_not"),
+    {"logical_not", {not_block}},
     binary<And, kBools | kInts>("bitwise_and"),
     binary<Or, kBools | kInts>("bitwise_or"),
     binary<Xor, kBools | kInts>("bitwise_xor"),
-    unary<Not, kBools | kInts>("bitwise_not"),
+    {"bitwise_not", {not_block}},
+    unary<Not, kInts>("bitwise_not"),
     binary<LeftShift, kInts>("bitwise_left_shift"),
     binary<RightShift, kInts>("bitwise_right_shift"),
     unary<IsNan, kFloats>("isnan"),
@@ -660,6 +670,7 @@ constexpr PointwiseEntry kEntries[] = {
     unary<IsFinite, kFloats>("isfinite"),
     binary<Copysign, kFloats>("copysign"),
     ternary<Lerp, kFloats>("lerp"),
+    binary<LerpBy, kFloats>("_lerp_by"),
     binary<AddScaled, kFloats>("_add_scaled"),
     ternary<Addcmul, kNumbers>("addcmul"),
     ternary<Addcdiv, kFloats>("addcdiv"),
