@@ -495,6 +495,30 @@ const Row clamp_max_row =
           v.set(1, [&] { return masked(v.grad(), OP(gt)(v.in(0), v.in(1))); });
         });
 
+const Row clamp_by_row =
+    Row("_clamp_by(Tensor input, float min, float max)")
+        .doc("Kernel row of ``clamp`` with two numbers, for floats.")
+        .pointwise(Pointwise::kFloat)
+        .inplace()
+        .saves("input")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            const Tensor x = v.in(0);
+            const double low = v.attrs().f(0), high = v.attrs().f(1);
+            return masked(v.grad(), OP(logical_and)(OP(ge)(x, low), OP(le)(x, high)));
+          });
+        });
+
+// The limits where both are Python numbers and the input is floating.
+Attrs number_limits(const TensorList& in) {
+  Attrs limits;
+  const bool numbers = in[1] && in[2] && in[1].impl()->weak && in[2].impl()->weak;
+  if (!numbers || !is_floating(in[0].dtype())) return limits;
+  limits.push_float(item_double(in[1]));
+  limits.push_float(item_double(in[2]));
+  return limits;
+}
+
 const Row clamp_row = Row("clamp(Tensor input, Operand? min=None, Operand? max=None)")
                           .doc(R"(Limit to ``[min, max]``; a missing limit is open. NaN stays NaN.
 
@@ -511,11 +535,17 @@ Example:
                           .compose([](const TensorList& in, const Attrs&) {
                             const Tensor &x = in[0], &low = in[1], &high = in[2];
                             CR_CHECK(low || high, "clamp: needs min, max or both (got neither)");
+                            if (const Attrs limits = number_limits(in); limits.size()) {
+                              return run(OP(_clamp_by), {x}, limits);
+                            }
                             if (low && high) return OP(_clamp)(x, low, high);
                             return low ? OP(_clamp_min)(x, low) : OP(_clamp_max)(x, high);
                           })
                           .compose_inplace([](const TensorList& in, const Attrs& attrs) {
                             const Tensor &x = in[0], &low = in[1], &high = in[2];
+                            if (const Attrs limits = number_limits(in); limits.size()) {
+                              return run_inplace(OP(_clamp_by), {x}, limits), true;
+                            }
                             if (low && high) return run_inplace(OP(_clamp), in, attrs), true;
                             if (low) return run_inplace(OP(_clamp_min), {x, low}, attrs), true;
                             if (high) return run_inplace(OP(_clamp_max), {x, high}, attrs), true;

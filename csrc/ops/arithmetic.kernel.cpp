@@ -190,6 +190,14 @@ struct Range {
   explicit Range(const double* params) : low(params[0]), high(params[1]) {}
 };
 
+struct ClampBy : Range {
+  using Range::Range;
+  template <class V>
+  V operator()(V x) const {
+    return Clamp()(x, V{} + Lane<V>(low), V{} + Lane<V>(high));
+  }
+};
+
 struct Hardtanh : Range {
   using Range::Range;
   template <class V>
@@ -626,6 +634,7 @@ constexpr PointwiseEntry kEntries[] = {
     binary<Fmin, kAll>("fmin"),
     unary<Cube, kFloats>("_cube"),
     ternary<Clamp, kNumbers>("_clamp"),
+    unary<ClampBy, kFloats>("_clamp_by"),
     binary<Maximum, kNumbers>("_clamp_min"),
     binary<Minimum, kNumbers>("_clamp_max"),
     unary<Relu, kNumbers>("relu"),
