@@ -5,6 +5,7 @@
 // has no gaps (2x2 stride 2, for one) a vector runs across output rows, which keeps the lanes of
 // small planes busy. Maxima carry the tap's offset in integer lanes of the element's width; the
 // first maximum wins and a NaN wins over everything before it, as in PyTorch.
+// pairs: maxima of the commonest windows, 2x2 with stride 2, straight from the plane's rows.
 // windows: scalar over windows, vectors along the rows of large ones.
 #include "ops/pool.kernel.h"
 
@@ -46,9 +47,59 @@ CR_INLINE void store_indices(int32_t* out, Mask<T> v, const int32_t* end) {
 template <class T>
 constexpr T kInfinity = static_cast<T>(__builtin_inf());
 
+// What is readable of a vector; the rest is nobody's.
+template <class T>
+CR_INLINE Vec<T> load_until(const T* in, const T* end) {
+  if (in + kLanes<T> <= end) return load(in);
+  return load_partial(in, in < end ? static_cast<int>(end - in) : 0);
+}
+
+// 2x2 windows with stride 2 that all lie inside the plane: the commonest. The split buffer would
+// take more time than all the rest.
+bool in_pairs(const PoolPlan& p) {
+  return p.tap_count == 4 && p.h.step == 2 && p.w.step == 2 && p.h.origin == 0 && p.w.origin == 0 &&
+         p.taps[1].index == 1 && p.taps[2].index == p.width && p.taps[3].index == p.width + 1 &&
+         2 * p.out_height <= p.height && 2 * p.out_width <= p.width;
+}
+
+// The taps of neighbouring windows straight from two rows of the plane.
+template <class T>
+void max_pairs(const PoolPlan& p, int64_t begin, int64_t end, const T* input, const T* stop, T* out,
+               int32_t* indices) {
+  using Lane = MaskLane<T>;
+  constexpr int kL = kLanes<T>;
+  for (int64_t n = begin; n < end; ++n) {
+    const T* values_end = out + (n + 1) * p.out_plane();
+    const int32_t* places_end = indices + (n + 1) * p.out_plane();
+    const Lane* base = static_cast<const Lane*>(p.base);
+    for (int64_t y = 0; y < p.out_height; ++y) {
+      const T* upper = input + n * p.plane() + 2 * y * p.width;
+      const int64_t pixel = n * p.out_plane() + y * p.out_width;
+      for (int64_t x = 0; x < p.out_width; x += kL) {
+        const T* in = upper + 2 * x;
+        const Vec<T> a = load_until(in, stop), b = load_until(in + kL, stop);
+        const Vec<T> c = load_until(in + p.width, stop), d = load_until(in + p.width + kL, stop);
+        Vec<T> best = even_lanes<T>(a, b);
+        Mask<T> place{};
+        const auto tap = [&](Vec<T> v, int64_t index) {
+          const Mask<T> wins = (v > best) | (v != v);
+          best = wins ? v : best;
+          place = wins ? splat(static_cast<Lane>(index)) : place;
+        };
+        tap(odd_lanes<T>(a, b), 1);
+        tap(even_lanes<T>(c, d), p.width);
+        tap(odd_lanes<T>(c, d), p.width + 1);
+        store_until(out + pixel + x, best, values_end);
+        store_indices<T>(indices + pixel + x, place + load(base + y * p.out_width + x), places_end);
+      }
+    }
+  }
+}
+
 template <class T>
 void max_split(const PoolPlan& p, int64_t begin, int64_t end, const T* input, const T* stop, T* out,
                int32_t* indices, T* buffer) {
+  if (in_pairs(p)) return max_pairs(p, begin, end, input, stop, out, indices);
   using Lane = MaskLane<T>;
   const Lines lines = lines_of(p);
   const Lane* base = static_cast<const Lane*>(p.base);
