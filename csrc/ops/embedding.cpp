@@ -139,7 +139,8 @@ void check_factors(const Call& call, const Tensor& factors, const Tensor& input,
                 factors.dtype(), "; expected ", table.dtype());
 }
 
-double row_nanoseconds(int64_t width) { return 2 + 0.05 * static_cast<double>(width); }
+// Several times what a row takes alone, for chunks of a few microseconds as with lookups.
+double row_nanoseconds(int64_t width) { return 3 + 0.3 * static_cast<double>(width); }
 
 // Calls f(bag, first entry, entries) for every bag.
 template <class F>

@@ -38,7 +38,8 @@ Tensor checked_indices(const char* op, const Tensor& index, int64_t size, int di
 
 void gather_rows(const Tensor& x, const int64_t* index, int64_t count, const Tensor& out) {
   const int64_t bytes = x.size(0) ? x.nbytes() / x.size(0) : 0;
-  parallel(count, grain_for(1 + 0.02 * static_cast<double>(bytes)),
+  // Chunks of a few microseconds: two cores read from L3 at twice the speed of one.
+  parallel(count, grain_for(4 + 0.2 * static_cast<double>(bytes)),
            [&](int64_t begin, int64_t end, int) {
              index_kernels().gather(x.data(), index + begin, end - begin, bytes,
                                     out.data() + begin * bytes);
