@@ -193,10 +193,12 @@ def test_deep_chain_of_second_order() -> None:
 @pytest.mark.smoke
 def test_third_derivative() -> None:
     x = cr.tensor(1.5, dtype=cr.float64, requires_grad=True)
-    y = x**4
-    for expected in (4 * 1.5**3, 12 * 1.5**2, 24 * 1.5, 24.0, 0.0):
-        (y,) = cr.autograd.grad(y, x, create_graph=True)
-        assert y.item() == pytest.approx(expected, rel=1e-12)
+    fourth = (4 * 1.5**3, 12 * 1.5**2, 24 * 1.5, 24.0, 0.0)
+    for power, derivatives in ((4, fourth), (3, (3 * 1.5**2, 9.0, 6.0, 0.0))):
+        y = x**power
+        for expected in derivatives:
+            (y,) = cr.autograd.grad(y, x, create_graph=True)
+            assert y.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_fourth_derivative_of_a_transcendental() -> None:

@@ -194,7 +194,6 @@ Example:
           if (is_floating(in[0].dtype())) {
             if (p == 2) return OP(square)(in[0]);
             if (p == 3) return OP(_cube)(in[0]);
-            if (p == 4) return OP(square)(OP(square)(in[0]));
             if (p == 0.5) return OP(sqrt)(in[0]);
             if (p == -1) return OP(reciprocal)(in[0]);
             if (p == -2) return OP(reciprocal)(OP(square)(in[0]));
@@ -264,12 +263,19 @@ Example:
                            .saves("input")
                            .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() * v.in(0) * 2.0; }); });
 
-const Row cube_row =
-    Row("_cube(Tensor input)")
-        .doc("``input * input * input``.")
-        .pointwise(Pointwise::kFloat)
-        .saves("input")
-        .vjp([](Vjp& v) { v.set(0, [&] { return v.grad() * OP(square)(v.in(0)) * 3.0; }); });
+const Row cube_row = Row("_cube(Tensor input)")
+                         .doc("``input * input * input``.")
+                         .pointwise(Pointwise::kFloat)
+                         .saves("input")
+                         .vjp([](Vjp& v) {
+                           v.set(0, [&]() -> Tensor {
+                             const Tensor x = v.in(0);
+                             if (!GradMode::enabled()) return v.grad() * OP(square)(x) * 3.0;
+                             // A power's derivatives have a history to the last, which is 0.
+                             const Tensor two = OP(ones)(Dims{}, x.dtype()) * 2.0;
+                             return v.grad() * OP(pow)(x, two) * 3.0;
+                           });
+                         });
 
 // Ties give half of the gradient to each side.
 Tensor winner(const Tensor& grad, const Tensor& wins, const Tensor& ties) {

@@ -21,7 +21,13 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_arange": ("test_creation.py", "test_arange"),
     "_linspace": ("test_creation.py", "test_linspace"),
     # Parts of rows of the table.
+    "_add_scaled": ("opspec/pointwise.py", "alpha=0.5"),
     "_clamp": ("opspec/pointwise.py", "clamp"),
+    "_clamp_by": ("opspec/pointwise.py", "min=-1.0, max=1.5"),
+    "_clamp_max": ("opspec/pointwise.py", "max=1.5"),
+    "_clamp_min": ("opspec/pointwise.py", "min=-1.0"),
+    "_cube": ("opspec/pointwise.py", "case(T((7,)), 3)"),
+    "_lerp_by": ("opspec/pointwise.py", "case(_x(67), _x(67), 0.3)"),
     "_max": ("opspec/reduce.py", "max"),
     "_min": ("opspec/reduce.py", "min"),
     "_sum_squares": ("opspec/reduce.py", '"norm"'),
