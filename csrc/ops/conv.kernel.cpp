@@ -278,34 +278,37 @@ void implicit_gemm(const Correlation& p, int64_t u, const T* source, const T* en
   }
 }
 
-// plane[i] = bias + sum over taps of weight * buffer[tap + i], i < n rounded up to whole blocks.
+// plane[i] = bias + sum over taps of weight * buffer[tap + i], i < Vecs vectors.
+template <class T, int Vecs>
+CR_INLINE void direct_vectors(const ConvTap* taps, int64_t count, const T* weight, T bias,
+                              const T* buffer, T* plane) {
+  constexpr int kL = kLanes<T>;
+  Vec<T> acc[Vecs];
+#pragma GCC unroll 16
+  for (int j = 0; j < Vecs; ++j) acc[j] = splat(bias);
+  for (int64_t k = 0; k < count; ++k) {
+    const T* in = buffer + taps[k].pixel;
+    const Vec<T> w = splat(weight[taps[k].weight]);
+#pragma GCC unroll 16
+    for (int j = 0; j < Vecs; ++j) acc[j] += w * load(in + j * kL);
+  }
+#pragma GCC unroll 16
+  for (int j = 0; j < Vecs; ++j) store(plane + j * kL, acc[j]);
+}
+
+// The same for i < n rounded up to blocks: eight sums hide the latency of a multiply-add.
 template <class T>
 void direct_plane(const ConvTap* taps, int64_t count, const T* weight, T bias, const T* buffer,
                   int64_t n, T* plane) {
-  constexpr int kL = kLanes<T>, kVecs = 4;
-  for (int64_t i = 0; i < n;) {
-    if (n - i > kL) {
-      Vec<T> acc[kVecs];
-#pragma GCC unroll 16
-      for (int j = 0; j < kVecs; ++j) acc[j] = splat(bias);
-      for (int64_t k = 0; k < count; ++k) {
-        const T* in = buffer + taps[k].pixel + i;
-        const Vec<T> w = splat(weight[taps[k].weight]);
-#pragma GCC unroll 16
-        for (int j = 0; j < kVecs; ++j) acc[j] += w * load(in + j * kL);
-      }
-#pragma GCC unroll 16
-      for (int j = 0; j < kVecs; ++j) store(plane + i + j * kL, acc[j]);
-      i += kVecs * kL;
-    } else {
-      Vec<T> acc = splat(bias);
-      for (int64_t k = 0; k < count; ++k) {
-        acc += splat(weight[taps[k].weight]) * load(buffer + taps[k].pixel + i);
-      }
-      store(plane + i, acc);
-      i += kL;
-    }
+  constexpr int kL = kLanes<T>;
+  int64_t i = 0;
+  for (; n - i >= 8 * kL; i += 8 * kL) {
+    direct_vectors<T, 8>(taps, count, weight, bias, buffer + i, plane + i);
   }
+  for (; n - i > kL; i += 4 * kL) {
+    direct_vectors<T, 4>(taps, count, weight, bias, buffer + i, plane + i);
+  }
+  for (; i < n; i += kL) direct_vectors<T, 1>(taps, count, weight, bias, buffer + i, plane + i);
 }
 
 template <class T>
