@@ -166,7 +166,9 @@ void direct_run(const Context& context, const Product& p, char* workspace) {
     context.kernels.pack(workspace, advance(p.b, (p.cols - edge) * context.size), p.b_row, 1,
                          p.depth, edge);
   }
-  multiply_strips(context, StripProduct{p, context.kernels.tile_cols, workspace});
+  StripProduct strips{p, context.kernels.tile_cols, workspace};
+  strips.far = p.depth * p.cols * context.size > kDirectBytes;
+  multiply_strips(context, strips);
 }
 
 // Blocks of B packed into strips, one after the other. A is packed as well where the work on it

@@ -20,7 +20,23 @@ namespace {
 template <class T>
 constexpr int kPanelPitch = (kTileRows + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
 
-template <class T, class A>
+// Rows of B far apart, each on a page of its own, which no prefetcher of the processor follows.
+template <class T>
+struct FarRowsOfB {
+  static constexpr int64_t kAhead = 24;
+  const T* p;
+  int64_t row;
+  Vec<T> operator()(int j) const { return load(p + j * kLanes<T>); }
+  void next() {
+#pragma GCC unroll 8
+    for (int j = 0; j < kTileCols<T>; j += 64 / sizeof(T)) {
+      __builtin_prefetch(p + kAhead * row + j, 0, 2);  // L2: in L1 such rows may share a set
+    }
+    p += row;
+  }
+};
+
+template <class T, class A, class B = RowsOfB<T>>
 CR_INLINE void multiply_strip(const StripProduct& strips, const T* b, int64_t b_row, int64_t col,
                               int cols) {
   const Product& p = strips.product;
@@ -42,7 +58,7 @@ CR_INLINE void multiply_strip(const StripProduct& strips, const T* b, int64_t b_
           strips.a_panel ? A{a + panel * strips.a_panel, kPanelPitch<T>} : A{a + row, p.a_col};
       run_tile<T>(rows, p.depth, reader, RowsOfB<T>{b, b_row}, out);
     } else {
-      run_tile<T>(rows, p.depth, A{a + row * p.a_row, p.a_row, p.a_col}, RowsOfB<T>{b, b_row}, out);
+      run_tile<T>(rows, p.depth, A{a + row * p.a_row, p.a_row, p.a_col}, B{b, b_row}, out);
     }
   }
 }
@@ -106,6 +122,8 @@ void multiply(const StripProduct& strips) {
     const int64_t row = whole ? p.b_row : (cols + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
     if (strips.a_panel || p.a_row == 1) {
       multiply_strip<T, ColumnsOfA<T>>(strips, strip, row, col, cols);
+    } else if (strips.far && whole) {
+      multiply_strip<T, RowsOfA<T>, FarRowsOfB<T>>(strips, strip, row, col, cols);
     } else {
       multiply_strip<T, RowsOfA<T>>(strips, strip, row, col, cols);
     }
@@ -235,6 +253,11 @@ CR_INLINE void thin_rows(const Product& p) {
   for (; left >= kVecs * kLanes<T>; advance(kVecs * kLanes<T>)) {
     tile<T, Rows, kVecs>(p.depth, a, RowsOfB<T>{b, p.b_row}, out);
   }
+  if (left >= kVecs / 2 * kLanes<T>) {
+    out.cols = kVecs / 2 * kLanes<T>;
+    tile<T, Rows, kVecs / 2>(p.depth, a, RowsOfB<T>{b, p.b_row}, out);
+    advance(kVecs / 2 * kLanes<T>);
+  }
   out.cols = kLanes<T>;
   for (; left >= kLanes<T>; advance(kLanes<T>)) {
     tile<T, Rows, 1>(p.depth, a, RowsOfB<T>{b, p.b_row}, out);
@@ -254,13 +277,14 @@ CR_INLINE void thin_block(const Product& p) {
   }
 }
 
-// A large B comes from memory: a few rows at a time are as many streams to fetch ahead.
-constexpr int64_t kCachedBytes = 1024 * 1024, kStreams = 8;
+// A large B comes from memory: a few rows at a time are as many streams to fetch ahead. Narrow rows
+// are one stream as they are.
+constexpr int64_t kCachedBytes = 1024 * 1024, kStreams = 8, kNarrowVecs = 8;
 
 template <class T>
 void thin(const Product& p) {
   const bool cached = p.depth * p.cols * static_cast<int64_t>(sizeof(T)) <= kCachedBytes;
-  const int64_t step = cached ? p.depth : kStreams;
+  const int64_t step = cached || p.b_row <= kNarrowVecs * kLanes<T> ? p.depth : kStreams;
   Product block = p;
   for (int64_t k = 0; k < p.depth; k += step) {
     block.depth = p.depth - k < step ? p.depth - k : step;

@@ -27,12 +27,14 @@ struct Product {
 // A Product whose B is read in strips of tile_cols columns, each with contiguous rows: strip s
 // starts at b + s * b_strip and has the row stride b_row. A last, narrower strip is packed at
 // b_edge, its rows padded with zeros to whole vectors; `cols` counts its true columns. With a_panel
-// the rows of A come as pack_a left them: panels that many elements apart.
+// the rows of A come as pack_a left them: panels that many elements apart. `far`: B lies in memory,
+// its rows are to be fetched ahead.
 struct StripProduct {
   Product product;
   int64_t b_strip;
   const void* b_edge;
   int64_t a_panel = 0;
+  bool far = false;
 };
 
 struct GemmKernels {
