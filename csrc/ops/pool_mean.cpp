@@ -2,12 +2,28 @@
 // {average, its gradient} is closed under differentiation.
 #include "autograd/node.h"
 #include "ops/pool_plan.h"
+#include "ops/reduce.kernel.h"
 
 namespace cr {
 namespace {
 
+// The mean of whole planes: their sums as those of rows.
+template <class T>
+void run_plane_mean(const PoolProblem& p, const Tensor& input, const Tensor& out) {
+  const ReduceKernel sum =
+      reduce_table().kernel[static_cast<int>(Reduction::kSum)][static_cast<int>(input.dtype())];
+  const int64_t n = p.h.extent * p.w.extent;
+  const T divisor = static_cast<T>(p.divisor ? p.divisor : n);
+  over_planes(p, [&](int64_t begin, int64_t end, int) {
+    T* means = out.data<T>();
+    sum(input.data(), means, {n, 1, begin, end, 0, 1});
+    for (int64_t i = begin; i < end; ++i) means[i] /= divisor;
+  });
+}
+
 template <class T>
 void run_mean(const PoolProblem& p, const Tensor& input, const Tensor& out, char* workspace) {
+  if (p.whole_planes()) return run_plane_mean<T>(p, input, out);
   const PoolWork<T> work(p, PoolKind::kMean, false, workspace);
   const T* in = input.data<T>();
   const T* stop = in + input.numel();

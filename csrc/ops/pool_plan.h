@@ -48,6 +48,13 @@ struct PoolProblem {
   int64_t divisor = 0;  // override; 0: none
 
   bool adaptive() const { return h.adaptive; }
+  // One window, which is the plane.
+  bool whole_planes() const {
+    const auto whole = [](const PoolAxis& a) {
+      return a.out == 1 && (a.adaptive || (a.kernel == a.extent && a.padding == 0));
+    };
+    return whole(h) && whole(w);
+  }
   // Small windows over more than a handful of pixels; the others go window by window.
   bool split() const { return !adaptive() && h.kernel * w.kernel <= 64 && h.out * w.out >= 8; }
 };

@@ -82,7 +82,22 @@ void run_kernel(ReduceKernel kernel, const Folded& f, const Tensor& out) {
   });
 }
 
+// What joins results of `kind`.
+Reduction joining(Reduction kind) {
+  return kind == Reduction::kSumSquares ? Reduction::kSum : kind;
+}
+
 void reduce_into(Reduction kind, const Tensor& x, const Dims& axes, const Tensor& out) {
+  // Axes that lie apart, as those of channels' sums: the last run of neighbours first, so that
+  // nothing is copied. (Indices have one axis.)
+  int run = axes.size() - 1;
+  while (run > 0 && axes[run - 1] + 1 == axes[run]) --run;
+  if (run > 0 && x.contiguous() && x.numel() > 0) {
+    const Dims last(axes.begin() + run, axes.end()), before(axes.begin(), axes.begin() + run);
+    const Tensor partial = Tensor::empty(reduced_shape(x.shape(), last, true), out.dtype());
+    reduce_into(kind, x, last, partial);
+    return reduce_into(joining(kind), partial, before, out);
+  }
   const Folded f = fold_axes(x, axes);
   if (f.rows * f.inner == 0) return;
   const ReduceKernel kernel =
@@ -105,9 +120,8 @@ void reduce_into(Reduction kind, const Tensor& x, const Dims& axes, const Tensor
   again.x = partial;
   again.rows = f.rows;
   again.n = partials;
-  const Reduction again_kind = kind == Reduction::kSumSquares ? Reduction::kSum : kind;
   const ReduceKernel second =
-      reduce_table().kernel[static_cast<int>(again_kind)][static_cast<int>(out.dtype())];
+      reduce_table().kernel[static_cast<int>(joining(kind))][static_cast<int>(out.dtype())];
   run_kernel(second, again, out);
 }
 

@@ -6,7 +6,7 @@
 // threads. inner == 1 is vectorised along the axis, inner > 1 across the columns.
 #include "ops/reduce.kernel.h"
 
-#include "simd/vec.h"
+#include "simd/transpose.h"
 
 namespace cr {
 namespace CR_ISA {
@@ -40,8 +40,9 @@ struct Squared {
   }
 };
 
+// A vector whose lanes add up to the sum of n elements.
 template <class T, class F>
-T block_sum(const T* x, int64_t n) {
+CR_INLINE Vec<T> block_lanes(const T* x, int64_t n) {
   constexpr int kLane = kLanes<T>;
   constexpr int kAccumulators = 4;
   Vec<T> acc[kAccumulators] = {};
@@ -52,7 +53,25 @@ T block_sum(const T* x, int64_t n) {
   }
   for (; i + kLane <= n; i += kLane) acc[0] += F::of(load(x + i));
   if (i < n) acc[1] += F::of(load_partial(x + i, static_cast<int>(n - i)));
-  return sum_lanes<T>((acc[0] + acc[1]) + (acc[2] + acc[3]));
+  return (acc[0] + acc[1]) + (acc[2] + acc[3]);
+}
+
+template <class T, class F>
+T block_sum(const T* x, int64_t n) {
+  return sum_lanes<T>(block_lanes<T, F>(x, n));
+}
+
+// Sums of `rows` rows of one block: in groups of one row a lane, then the rest, to the same bits.
+template <class T, class F>
+void sum_rows(const T* x, T* out, int64_t rows, int64_t n) {
+  constexpr int kLane = kLanes<T>;
+  int64_t row = 0;
+  for (; row + kLane <= rows; row += kLane) {
+    Vec<T> lanes[kLane];
+    for (int r = 0; r < kLane; ++r) lanes[r] = block_lanes<T, F>(x + (row + r) * n, n);
+    store(out + row, sums_of_lanes<T>(lanes));
+  }
+  for (; row < rows; ++row) out[row] = block_sum<T, F>(x + row * n, n);
 }
 
 // to[j] = the sum of n lines' elements j.
@@ -75,13 +94,12 @@ template <class T, class F>
 void sum_float(const void* input, void* output, const ReduceShape& s) {
   const T* x = static_cast<const T*>(input);
   T* out = static_cast<T*>(output);
+  if (s.inner == 1 && s.n <= kBlock) {
+    return sum_rows<T, F>(x + s.row_begin * s.n, out + s.row_begin, s.row_end - s.row_begin, s.n);
+  }
   for (int64_t row = s.row_begin; row < s.row_end; ++row) {
     const T* from = x + row * s.n * s.inner;
     if (s.inner == 1) {
-      if (s.n <= kBlock) {
-        out[row] = block_sum<T, F>(from, s.n);
-        continue;
-      }
       double sum = 0, lost = 0;
       for (int64_t i = 0; i < s.n; i += kBlock) {
         const int64_t size = s.n - i < kBlock ? s.n - i : kBlock;
@@ -112,30 +130,73 @@ void sum_float(const void* input, void* output, const ReduceShape& s) {
 
 // ---------------------------------------------------------------- folds
 
-// Op: start(), step(accumulator, value).
-template <class T, class Acc, class Op>
+// Op: start(value) and step(accumulator, value), which joins accumulators too; Acc<T>, the type of
+// an accumulator, is as wide as T, so that a loop over both is vectorised.
+
+// acc[j] takes in the elements j of n lines.
+template <class Op, class Acc, class T>
+void fold_lines(Acc* __restrict acc, const T* __restrict line, int64_t n, int64_t stride,
+                int64_t width) {
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4, line += 4 * stride) {
+    const T *a = line, *b = a + stride, *c = b + stride, *d = c + stride;
+    for (int64_t j = 0; j < width; ++j) {
+      acc[j] = Op::step(Op::step(Op::step(Op::step(acc[j], a[j]), b[j]), c[j]), d[j]);
+    }
+  }
+  for (; i < n; ++i, line += stride) {
+    for (int64_t j = 0; j < width; ++j) acc[j] = Op::step(acc[j], line[j]);
+  }
+}
+
+template <class Op, class T>
+auto fold_row(const T* x, int64_t n) {
+  using Acc = typename Op::template Acc<T>;
+  constexpr int64_t kWidth = 512 / sizeof(T);  // a row seen as lines of so many columns
+  Acc result = Op::template start<Acc>(n > 0 ? x[0] : T());
+  int64_t i = 0;
+  if (n >= 2 * kWidth) {
+    Acc acc[kWidth];
+    for (int64_t j = 0; j < kWidth; ++j) acc[j] = Op::template start<Acc>(x[j]);
+    fold_lines<Op>(acc, x, n / kWidth, kWidth, kWidth);
+    for (int64_t half = kWidth / 2; half > 0; half /= 2) {
+      for (int64_t j = 0; j < half; ++j) acc[j] = Op::step(acc[j], acc[j + half]);
+    }
+    result = acc[0];
+    i = n / kWidth * kWidth;
+  }
+  for (; i < n; ++i) result = Op::step(result, x[i]);
+  return result;
+}
+
+template <class T, class Out, class Op>
 void fold(const void* input, void* output, const ReduceShape& s) {
+  using Acc = typename Op::template Acc<T>;
   const T* x = static_cast<const T*>(input);
-  Acc* out = static_cast<Acc*>(output);
+  Out* out = static_cast<Out*>(output);
   for (int64_t row = s.row_begin; row < s.row_end; ++row) {
     const T* from = x + row * s.n * s.inner;
     if (s.inner == 1) {
-      Acc acc = Op::template start<Acc>(s.n > 0 ? from[0] : T());
-      for (int64_t i = 0; i < s.n; ++i) acc = Op::step(acc, from[i]);
-      out[row] = acc;
+      out[row] = static_cast<Out>(fold_row<Op>(from, s.n));
       continue;
     }
-    Acc* to = out + row * s.inner;
-    for (int64_t j = s.col_begin; j < s.col_end; ++j)
-      to[j] = Op::template start<Acc>(s.n > 0 ? from[j] : T());
-    for (int64_t i = 0; i < s.n; ++i) {
-      const T* line = from + i * s.inner;
-      for (int64_t j = s.col_begin; j < s.col_end; ++j) to[j] = Op::step(to[j], line[j]);
+    for (int64_t c = s.col_begin; c < s.col_end; c += kColumns) {
+      const int64_t width = s.col_end - c < kColumns ? s.col_end - c : kColumns;
+      Acc acc[kColumns];
+      for (int64_t j = 0; j < width; ++j) {
+        acc[j] = Op::template start<Acc>(s.n > 0 ? from[c + j] : T());
+      }
+      fold_lines<Op>(acc, from + c, s.n, s.inner, width);
+      for (int64_t j = 0; j < width; ++j) out[row * s.inner + c + j] = static_cast<Out>(acc[j]);
     }
   }
 }
 
-struct SumInt {
+struct SameType {
+  template <class T>
+  using Acc = T;
+};
+struct SumInt : SameType {
   template <class Acc, class T>
   static Acc start(T) {
     return 0;
@@ -144,7 +205,7 @@ struct SumInt {
     return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(x));
   }
 };
-struct Prod {
+struct Prod : SameType {
   template <class Acc, class T>
   static Acc start(T) {
     return 1;
@@ -156,48 +217,93 @@ struct Prod {
   }
 };
 // NaN wins: x != x is true for it only.
-struct Max {
+struct Max : SameType {
   template <class Acc, class T>
   static Acc start(T x) {
     return x;
   }
   template <class T>
   static T step(T a, T x) {
-    return x > a || x != x ? x : a;
+    return (x > a) | (x != x) ? x : a;
   }
 };
-struct Min {
+struct Min : SameType {
   template <class Acc, class T>
   static Acc start(T x) {
     return x;
   }
   template <class T>
   static T step(T a, T x) {
-    return x < a || x != x ? x : a;
+    return (x < a) | (x != x) ? x : a;
   }
 };
-struct Any {
+template <int Bytes>
+struct FlagOf;
+template <>
+struct FlagOf<1> {
+  using Type = uint8_t;
+};
+template <>
+struct FlagOf<2> {
+  using Type = uint16_t;
+};
+template <>
+struct FlagOf<4> {
+  using Type = uint32_t;
+};
+template <>
+struct FlagOf<8> {
+  using Type = uint64_t;
+};
+struct Flags {
+  template <class T>
+  using Acc = typename FlagOf<sizeof(T)>::Type;
+};
+struct Any : Flags {
   template <class Acc, class T>
   static Acc start(T) {
-    return false;
+    return 0;
   }
-  template <class T>
-  static bool step(bool a, T x) {
-    return a || x != T(0);
+  template <class Acc, class T>
+  static Acc step(Acc a, T x) {
+    return static_cast<Acc>(a | (x != T(0) ? 1 : 0));
   }
 };
-struct All {
+struct All : Flags {
   template <class Acc, class T>
   static Acc start(T) {
-    return true;
+    return 1;
   }
-  template <class T>
-  static bool step(bool a, T x) {
-    return a && x != T(0);
+  template <class Acc, class T>
+  static Acc step(Acc a, T x) {
+    return static_cast<Acc>(a & (x != T(0) ? 1 : 0));
   }
 };
 
-// Extreme element of n >= lanes contiguous floats; NaN when there is one. Several accumulators:
+// Products of floats: a row in vectors, the others as any fold.
+template <class T>
+void product(const void* input, void* output, const ReduceShape& s) {
+  if (s.inner != 1) return fold<T, T, Prod>(input, output, s);
+  constexpr int kLane = kLanes<T>;
+  constexpr int kAccumulators = 4;
+  for (int64_t row = s.row_begin; row < s.row_end; ++row) {
+    const T* x = static_cast<const T*>(input) + row * s.n;
+    Vec<T> acc[kAccumulators];
+#pragma GCC unroll 4
+    for (int j = 0; j < kAccumulators; ++j) acc[j] = splat(T(1));
+    int64_t i = 0;
+    for (; i + kAccumulators * kLane <= s.n; i += kAccumulators * kLane) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kAccumulators; ++j) acc[j] *= load(x + i + j * kLane);
+    }
+    for (; i + kLane <= s.n; i += kLane) acc[0] *= load(x + i);
+    if (i < s.n) acc[1] *= load_partial(x + i, static_cast<int>(s.n - i), T(1));
+    static_cast<T*>(output)[row] = fold_lanes<T>((acc[0] * acc[1]) * (acc[2] * acc[3]),
+                                                 [](Vec<T> a, Vec<T> b) { return a * b; });
+  }
+}
+
+// Extreme element of n > 0 contiguous floats; NaN when there is one. Several accumulators:
 // each step waits for the one before it in its own.
 template <class T, class Op>
 T row_extreme(const T* x, int64_t n) {
@@ -213,15 +319,16 @@ T row_extreme(const T* x, int64_t n) {
       to = v < to ? v : to;
     }
   };
+  const Vec<T> first = n < kLane ? load_partial(x, static_cast<int>(n), x[0]) : load(x);
 #pragma GCC unroll 4
-  for (int j = 0; j < kAccumulators; ++j) best[j] = load(x);
+  for (int j = 0; j < kAccumulators; ++j) best[j] = first;
   int64_t i = 0;
   for (; i + kAccumulators * kLane <= n; i += kAccumulators * kLane) {
 #pragma GCC unroll 4
     for (int j = 0; j < kAccumulators; ++j) step(best[j], load(x + i + j * kLane));
   }
   for (; i + kLane <= n; i += kLane) step(best[0], load(x + i));
-  step(best[0], load(x + n - kLane));  // overlaps; a maximum does not mind
+  step(best[0], n < kLane ? first : load(x + n - kLane));  // overlaps; a maximum does not mind
 #pragma GCC unroll 4
   for (int j = 1; j < kAccumulators; ++j) step(best[0], best[j]);
   if (any(nan)) return static_cast<T>(__builtin_nan(""));
@@ -240,7 +347,7 @@ constexpr bool kVectorised = __is_same(T, float) || __is_same(T, double);
 template <class T, class Op>
 void extreme(const void* input, void* output, const ReduceShape& s) {
   if constexpr (kVectorised<T>) {
-    if (s.inner == 1 && s.n >= kLanes<T>) {
+    if (s.inner == 1) {
       const T* x = static_cast<const T*>(input);
       T* out = static_cast<T*>(output);
       for (int64_t row = s.row_begin; row < s.row_end; ++row) {
@@ -252,9 +359,20 @@ void extreme(const void* input, void* output, const ReduceShape& s) {
   fold<T, T, Op>(input, output, s);
 }
 
+template <class T, class Op>
+T extreme_of_row(const T* x, int64_t n) {
+  if constexpr (kVectorised<T>) {
+    return row_extreme<T, Op>(x, n);
+  } else {
+    return fold_row<Op>(x, n);
+  }
+}
+
 // First place of `value` among n elements (of a NaN when it is one).
 template <class T>
 int64_t first_place(const T* x, int64_t n, T value) {
+  constexpr int64_t kStretch = 64;
+  const auto found = [&](T v) { return value == value ? v == value : v != v; };
   int64_t i = 0;
   if constexpr (kVectorised<T>) {
     const Vec<T> wanted = splat(value);
@@ -262,8 +380,14 @@ int64_t first_place(const T* x, int64_t n, T value) {
       const Vec<T> v = load(x + i);
       if (any(value == value ? v == wanted : v != v)) break;
     }
+  } else {
+    for (; i + kStretch <= n; i += kStretch) {
+      T hits = 0;
+      for (int64_t j = 0; j < kStretch; ++j) hits |= static_cast<T>(x[i + j] == value);
+      if (hits) break;
+    }
   }
-  while (i < n - 1 && !(value == value ? x[i] == value : x[i] != x[i])) ++i;
+  while (i < n - 1 && !found(x[i])) ++i;
   return i;
 }
 
@@ -274,11 +398,9 @@ void arg_extreme(const void* input, void* output, const ReduceShape& s) {
   int64_t* out = static_cast<int64_t*>(output);
   for (int64_t row = s.row_begin; row < s.row_end; ++row) {
     const T* from = x + row * s.n * s.inner;
-    if constexpr (kVectorised<T>) {
-      if (s.inner == 1 && s.n >= kLanes<T>) {
-        out[row] = first_place(from, s.n, row_extreme<T, Op>(from, s.n));
-        continue;
-      }
+    if (s.inner == 1) {
+      out[row] = first_place(from, s.n, extreme_of_row<T, Op>(from, s.n));
+      continue;
     }
     // Line by line over a stretch of columns.
     for (int64_t c = s.col_begin; c < s.col_end; c += kColumns) {
@@ -307,20 +429,34 @@ void arg_extreme(const void* input, void* output, const ReduceShape& s) {
 template <class T, bool Product>
 void cumulate(const void* input, void* output, const ReduceShape& s) {
   using Acc = std::conditional_t<std::is_same_v<T, float>, double, T>;
-  const T* x = static_cast<const T*>(input);
-  T* out = static_cast<T*>(output);
+  const auto step = [](Acc acc, T value) -> Acc {
+    if constexpr (std::is_integral_v<T>) {
+      return Product ? Prod::step(acc, value) : SumInt::step(acc, value);
+    } else {
+      return Product ? acc * value : acc + value;
+    }
+  };
   for (int64_t row = s.row_begin; row < s.row_end; ++row) {
-    for (int64_t j = s.col_begin; j < s.col_end; ++j) {
-      const int64_t base = row * s.n * s.inner + j;
+    const T* x = static_cast<const T*>(input) + row * s.n * s.inner;
+    T* out = static_cast<T*>(output) + row * s.n * s.inner;
+    if (s.inner == 1) {
       Acc acc = Product ? 1 : 0;
+      for (int64_t i = 0; i < s.n; ++i) out[i] = static_cast<T>(acc = step(acc, x[i]));
+      continue;
+    }
+    // Line by line over a stretch of columns.
+    for (int64_t c = s.col_begin; c < s.col_end; c += kColumns) {
+      const int64_t width = s.col_end - c < kColumns ? s.col_end - c : kColumns;
+      Acc acc[kColumns];
+      for (int64_t j = 0; j < width; ++j) acc[j] = Product ? 1 : 0;
       for (int64_t i = 0; i < s.n; ++i) {
-        const T value = x[base + i * s.inner];
-        if constexpr (std::is_integral_v<T>) {
-          acc = Product ? Prod::step(acc, value) : SumInt::step(acc, value);
-        } else {
-          acc = Product ? acc * value : acc + value;
+        const T* line = x + i * s.inner + c;
+        T* to = out + i * s.inner + c;
+#pragma GCC ivdep
+        for (int64_t j = 0; j < width; ++j) {
+          acc[j] = step(acc[j], line[j]);
+          to[j] = static_cast<T>(acc[j]);
         }
-        out[base + i * s.inner] = static_cast<T>(acc);
       }
     }
   }
@@ -348,8 +484,7 @@ const ReduceTable reduce_table = {
     {
         CR_SUM_TYPES((fold<int64_t, int64_t, SumInt>), (sum_float<float, Plain>),
                      (sum_float<double, Plain>)),
-        CR_SUM_TYPES((fold<int64_t, int64_t, Prod>), (fold<float, float, Prod>),
-                     (fold<double, double, Prod>)),
+        CR_SUM_TYPES((fold<int64_t, int64_t, Prod>), product<float>, product<double>),
         CR_ALL_TYPES(CR_MAX),
         CR_ALL_TYPES(CR_MIN),
         CR_ALL_TYPES(CR_ARGMAX),
