@@ -23,9 +23,9 @@ ALGORITHMS = [
     *(
         (d, name)
         for d in DIRECTIONS[:2]
-        for name in ("direct", "pointwise", "images", "implicit_gemm")
+        for name in ("direct", "pointwise", "images", "channels", "implicit_gemm")
     ),
-    *(("weight_grad", name) for name in ("images", "outer_products", "dot_products")),
+    *(("weight_grad", name) for name in ("images", "channels", "outer_products", "dot_products")),
     *((d, "reference") for d in DIRECTIONS),
 ]
 
@@ -50,6 +50,18 @@ GEOMETRY: dict[str, tuple[Any, ...]] = {
     "pointwise, stride": ((3, 9, 7, 7), (5, 9, 1, 1), (2, 2), (0, 0, 0, 0), (1, 1), 1),
     "groups": ((3, 12, 8, 8), (20, 3, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 4),
     "depthwise": ((3, 11, 9, 8), (11, 1, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 11),
+    "depthwise, small batch": ((2, 35, 9, 8), (35, 1, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 35),
+    "depthwise, bands": ((1, 16, 70, 33), (16, 1, 3, 5), (1, 1), (1, 1, 2, 0), (1, 1), 16),
+    "depthwise, bands, stride": ((2, 13, 77, 60), (13, 1, 4, 3), (3, 2), (2, 1, 1, 1), (1, 1), 13),
+    "depthwise, stride and dilation": (
+        *((3, 18, 15, 16), (18, 1, 3, 4), (2, 3), (2, 1, 0, 3), (3, 2), 18),
+    ),
+    "depthwise, padding above the kernel": (
+        *((2, 17, 4, 5), (17, 1, 2, 2), (1, 2), (3, 4, 5, 2), (1, 1), 17),
+    ),
+    "depthwise, stride above the kernel": (
+        *((2, 16, 9, 10), (16, 1, 2, 1), (4, 3), (0, 0, 0, 0), (1, 1), 16),
+    ),
     "depthwise, two each, stride": ((2, 5, 9, 8), (10, 1, 3, 2), (2, 2), (1, 1, 0, 0), (1, 1), 5),
     "whole image": ((7, 3, 4, 5), (6, 3, 4, 5), (1, 1), (0, 0, 0, 0), (1, 1), 1),
     "one pixel": ((4, 3, 1, 1), (2, 3, 1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1),
@@ -142,7 +154,7 @@ def test_every_algorithm(direction: str, name: str, dtype: str) -> None:
         assert _core._last_conv_algorithm(direction) == name
         check(got, direction, key, x, w, g)
         accepted += 1
-    assert accepted == len(GEOMETRY) or name in ("direct", "pointwise", "images")
+    assert accepted == len(GEOMETRY) or name in ("direct", "pointwise", "images", "channels")
     assert accepted >= 3
 
 
@@ -157,6 +169,7 @@ def test_every_algorithm(direction: str, name: str, dtype: str) -> None:
         ("pointwise, stride", ("implicit_gemm", "implicit_gemm", "dot_products")),
         ("groups", ("implicit_gemm", "implicit_gemm", "dot_products")),
         ("depthwise", ("direct", "direct", "dot_products")),
+        ("depthwise, small batch", ("channels", "channels", "channels")),
         ("volume", ("implicit_gemm", "implicit_gemm", "dot_products")),
         ("volume, depthwise", ("direct", "direct", "dot_products")),
         ("volume, pointwise", ("pointwise", "pointwise", "dot_products")),
@@ -328,6 +341,20 @@ def test_conv1d_is_conv2d_of_height_one() -> None:
     np.testing.assert_array_equal(F.conv1d(x, w, None, 2, 1, 2).numpy(), flat[:, :, 0].numpy())
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_bias_of_each_channel(stride: int) -> None:
+    """Lanes are channels: each has a bias of its own, forward and transposed."""
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(s) for s in ((2, 31, 7, 9), (31, 1, 3, 3), 31))
+    x, w, b = cr.tensor(x), cr.tensor(w), cr.tensor(b)
+    for call, direction in ((F.conv2d, "forward"), (F.conv_transpose2d, "input_grad")):
+        with forced(direction, "channels"):
+            got = call(x, w, b, stride, padding=1, groups=31).numpy()
+        with forced(direction, "reference"):
+            wanted = call(x, w, None, stride, padding=1, groups=31) + b.reshape(31, 1, 1)
+        np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize(("kernel", "dilation"), [((3, 3), 1), ((2, 5), 1), ((4, 3), (2, 3))])
 def test_padding_by_name(kernel: tuple[int, int], dilation: Any) -> None:
     x, w = np.random.default_rng(0).standard_normal((2, 3, 9, 8)), np.ones((2, 3, *kernel))
@@ -375,7 +402,15 @@ def test_special_values_stay_where_they_are_seen(direction: str, name: str, valu
 
 
 @pytest.mark.parametrize(
-    "key", ["digits", "many channels", "bands of a large image", "depthwise", "volume, stride"]
+    "key",
+    [
+        "digits",
+        "many channels",
+        "bands of a large image",
+        "depthwise",
+        "depthwise, bands",
+        "volume, stride",
+    ],
 )
 def test_same_bits_for_any_number_of_threads(key: str) -> None:
     x_shape, w_shape, *how = GEOMETRY[key]

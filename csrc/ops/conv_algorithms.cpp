@@ -13,7 +13,6 @@ namespace cr {
 namespace {
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t positive_mod(int64_t a, int64_t b) { return (a % b + b) % b; }
 
 template <class T>
 const ConvKernels<T>& kernels() {
@@ -108,20 +107,6 @@ struct ForwardPlan {
       }
     }
     phases[0] = {0, weight, 0, 0, s.out_height, s.out_width, 0};
-  }
-};
-
-// Input pixel phase + i * stride is reached by tap r from output pixel i + shift, for one phase.
-struct GradAxis {
-  int64_t stride, padding, dilation, kernel, extent;
-  int64_t phase(int64_t tap) const { return positive_mod(tap * dilation - padding, stride); }
-  int64_t shift(int64_t tap) const { return (phase(tap) + padding - tap * dilation) / stride; }
-  int64_t phases() const { return std::min(stride, std::max<int64_t>(extent, 1)); }
-  int64_t pixels(int64_t phase) const {
-    return extent > phase ? (extent - phase - 1) / stride + 1 : 0;
-  }
-  SplitAxis source(int64_t grad_extent) const {
-    return {grad_extent, shift(kernel - 1), 1, 1, 1, shift(0) - shift(kernel - 1)};
   }
 };
 
@@ -632,7 +617,7 @@ ConvAlgorithm reference() {
           }};
 }
 
-constexpr int kMaxAlgorithms = 7;
+constexpr int kMaxAlgorithms = 8;
 struct AlgorithmList {
   ConvAlgorithm items[kMaxAlgorithms];
   int count;
@@ -641,25 +626,25 @@ struct AlgorithmList {
 const AlgorithmList& algorithms(ConvDirection direction) {
   static const AlgorithmList lists[kConvDirections] = {
       {{winograd_algorithm(ConvDirection::kForward, 4),
-        winograd_algorithm(ConvDirection::kForward, 2), images_forward(),
+        winograd_algorithm(ConvDirection::kForward, 2), channels_forward(), images_forward(),
         direct<ForwardPlan>(few_output_rows),
         implicit_gemm<ForwardPlan, true>("pointwise", is_pointwise),
         implicit_gemm<ForwardPlan, false>("implicit_gemm", always),
         reference<reference_forward<float>, reference_forward<double>>()},
-       7},
+       8},
       {{winograd_algorithm(ConvDirection::kInputGrad, 4),
-        winograd_algorithm(ConvDirection::kInputGrad, 2), images_input_grad(),
-        direct<InputGradPlan>(few_input_rows),
+        winograd_algorithm(ConvDirection::kInputGrad, 2), channels_input_grad(),
+        images_input_grad(), direct<InputGradPlan>(few_input_rows),
         implicit_gemm<InputGradPlan, true>("pointwise", is_pointwise),
         implicit_gemm<InputGradPlan, false>("implicit_gemm", always),
         reference<reference_input_grad<float>, reference_input_grad<double>>()},
-       7},
+       8},
       {{winograd_algorithm(ConvDirection::kWeightGrad, 4),
-        winograd_algorithm(ConvDirection::kWeightGrad, 2), images_weight_grad(),
-        weight_grad<true>("outer_products", fills_lanes),
+        winograd_algorithm(ConvDirection::kWeightGrad, 2), channels_weight_grad(),
+        images_weight_grad(), weight_grad<true>("outer_products", fills_lanes),
         weight_grad<false>("dot_products", always),
         reference<reference_weight_grad<float>, reference_weight_grad<double>>()},
-       6},
+       7},
   };
   return lists[static_cast<int>(direction)];
 }

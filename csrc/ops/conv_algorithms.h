@@ -2,6 +2,8 @@
 // that accepts a problem and suits it is taken; a naive reference is last. Tests force one by name.
 #pragma once
 
+#include <algorithm>
+
 #include "core/dtype.h"
 #include "ops/conv.kernel.h"
 
@@ -33,6 +35,25 @@ struct ConvAlgorithm {
 ConvAlgorithm images_forward();
 ConvAlgorithm images_input_grad();
 ConvAlgorithm images_weight_grad();
+ConvAlgorithm channels_forward();
+ConvAlgorithm channels_input_grad();
+ConvAlgorithm channels_weight_grad();
+
+// Input pixel phase + i * stride is reached by tap r from output pixel i + shift, for one phase.
+struct GradAxis {
+  int64_t stride, padding, dilation, kernel, extent;
+  int64_t phase(int64_t tap) const {
+    return ((tap * dilation - padding) % stride + stride) % stride;
+  }
+  int64_t shift(int64_t tap) const { return (phase(tap) + padding - tap * dilation) / stride; }
+  int64_t phases() const { return std::min(stride, std::max<int64_t>(extent, 1)); }
+  int64_t pixels(int64_t phase) const {
+    return extent > phase ? (extent - phase - 1) / stride + 1 : 0;
+  }
+  SplitAxis source(int64_t grad_extent) const {
+    return {grad_extent, shift(kernel - 1), 1, 1, 1, shift(0) - shift(kernel - 1)};
+  }
+};
 
 // The algorithm for a problem: the forced one, or the first that accepts it and suits. Throws when
 // the forced one does not accept.
