@@ -403,6 +403,34 @@ def test_activations_in_place(name):
         assert cr.equal(make(inplace=True)(values), make()(x))
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_softmax_across_columns(name, dtype):
+    """Several stretches of columns and blocks of lines, with tails; the same bits on 2 threads."""
+    rng = np.random.default_rng(0)
+    values, g = rng.normal(0, 5, (2, 3, 300, 7, 21))
+    values[0, 1, 3], values[0, 2, 4, 5] = -np.inf, 90  # a line that counts nowhere, large numbers
+    x = cr.tensor(values, dtype=getattr(cr, dtype), requires_grad=True)
+    grad = cr.tensor(g, dtype=x.dtype)
+    results = []
+    for threads in (1, 2):
+        cr.set_num_threads(threads)
+        y = getattr(cr, name)(x, 1)
+        (slope,) = cr.autograd.grad(y, x, grad)
+        results.append((y, slope))
+    assert all(cr.equal(a, b) for a, b in zip(*results, strict=True))
+    e = np.exp(values - values.max(1, keepdims=True))
+    p = e / e.sum(1, keepdims=True)
+    if name == "softmax":
+        expected, expected_slope = p, p * (g - (g * p).sum(1, keepdims=True))
+    else:
+        with np.errstate(divide="ignore"):
+            expected, expected_slope = np.log(p), g - p * g.sum(1, keepdims=True)
+    tolerance = 2e-5 if dtype == "float32" else 1e-12
+    np.testing.assert_allclose(y.detach().numpy(), expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(slope.numpy(), expected_slope, rtol=tolerance, atol=10 * tolerance)
+
+
 def test_softmax_wants_its_dimension():
     for function in (F.softmax, F.log_softmax):
         with pytest.raises(ValueError, match=r"dim is not given .input of shape \(2, 3\)"):

@@ -1,5 +1,6 @@
 // Rows of softmax, log_softmax, logsumexp and the losses built on them. Kernels:
-// softmax.kernel.cpp, along the last dimension; other dimensions are moved there first.
+// softmax.kernel.cpp, along the last dimension or across columns; a dimension with few elements
+// behind it is moved to the end first.
 #include "autograd/node.h"
 #include "core/parallel.h"
 #include "ops/pointwise.h"
@@ -37,27 +38,71 @@ char* row_at(const Tensor& x, int64_t row) {
   return x.data() + row * last_size(x) * itemsize(x.dtype());
 }
 
-void launch_rows(Call& call, const RowKernel* kernels) {
+// Elements behind dimension `dim`.
+int64_t inner_size(const Tensor& x, int dim) {
+  int64_t inner = 1;
+  for (int i = dim + 1; i < x.rank(); ++i) inner *= x.shape()[i];
+  return inner;
+}
+
+// The dimension in attribute 0, checked; the last one of a scalar.
+int dim_of(const Call& call) {
+  const int rank = call.in[0].rank();
+  const int dim = normalize_dim(call.name(), call.attrs.i(0), rank);
+  return rank ? dim : -1;
+}
+
+// f(byte offset, n, inner, width) over stretches of columns along `dim`.
+template <class F>
+void over_columns(const Tensor& x, int dim, F&& f) {
+  const int64_t n = x.shape()[dim], inner = inner_size(x, dim);
+  if (x.numel() == 0) return;
+  const int64_t stretches = (inner + kSoftmaxColumns - 1) / kSoftmaxColumns;
+  const double ns = 1.5 * static_cast<double>(n * std::min(inner, kSoftmaxColumns));
+  parallel(x.numel() / (n * inner) * stretches, grain_for(20 + ns),
+           [&](int64_t begin, int64_t end, int) {
+             for (int64_t i = begin; i < end; ++i) {
+               const int64_t row = i / stretches, column = i % stretches * kSoftmaxColumns;
+               f((row * n * inner + column) * itemsize(x.dtype()), n, inner,
+                 std::min(inner - column, kSoftmaxColumns));
+             }
+           });
+}
+
+void launch_forward(Call& call, const RowKernel* kernels, const ColumnKernel* columns) {
   const Tensor &x = call.in[0], &out = call.out[0];
-  const RowKernel kernel = kernels[kernel_index(x)];
-  over_rows(x, [&](int64_t row, int64_t count) {
-    kernel(row_at(x, row), row_at(out, row), count, last_size(x));
+  const int dim = dim_of(call), type = kernel_index(x);
+  if (dim == x.rank() - 1) {
+    return over_rows(x, [&](int64_t row, int64_t count) {
+      kernels[type](row_at(x, row), row_at(out, row), count, last_size(x));
+    });
+  }
+  over_columns(x, dim, [&](int64_t at, int64_t n, int64_t inner, int64_t width) {
+    columns[type](x.data() + at, out.data() + at, n, inner, width);
   });
 }
 
-void launch_grad(Call& call, const RowGradKernel* kernels) {
+void launch_grad(Call& call, const RowGradKernel* kernels, const ColumnGradKernel* columns) {
   const Tensor &g = call.in[0], &y = call.in[1], &out = call.out[0];
-  const RowGradKernel kernel = kernels[kernel_index(g)];
-  over_rows(g, [&](int64_t row, int64_t count) {
-    kernel(row_at(g, row), row_at(y, row), row_at(out, row), count, last_size(g));
+  const int dim = dim_of(call), type = kernel_index(g);
+  if (dim == g.rank() - 1) {
+    return over_rows(g, [&](int64_t row, int64_t count) {
+      kernels[type](row_at(g, row), row_at(y, row), row_at(out, row), count, last_size(g));
+    });
+  }
+  over_columns(g, dim, [&](int64_t at, int64_t n, int64_t inner, int64_t width) {
+    columns[type](g.data() + at, y.data() + at, out.data() + at, n, inner, width);
   });
 }
 
-// An op of the last dimension applied to any other; undefined when it is the last one already.
+// An op applied along the last dimension instead of another, where columns would not fill a vector
+// or the input lies transposed anyway; undefined otherwise.
 Tensor on_last_dim(const OpDef& op, const TensorList& in, const Attrs& attrs, int k) {
+  constexpr int64_t kFewColumns = 16;
   const Tensor& x = in[0];
   const int dim = normalize_dim(op.name().c_str(), attrs.i(k), x.rank());
   if (x.rank() == 0 || dim == x.rank() - 1) return Tensor();
+  if (x.contiguous() && inner_size(x, dim) >= kFewColumns) return Tensor();
   return OP(transpose)(op(OP(transpose)(x, dim, -1), -1), dim, -1);
 }
 
@@ -78,24 +123,30 @@ Example:
           return on_last_dim(OP(softmax), in, attrs, 0);
         })
         .infer(infer_rows)
-        .launch([](Call& call) { launch_rows(call, softmax_table().softmax); })
+        .launch([](Call& call) {
+          launch_forward(call, softmax_table().softmax, softmax_table().softmax_columns);
+        })
         .saves("out")
-        .vjp([](Vjp& v) { v.set(0, [&] { return OP(_softmax_grad)(v.grad(), v.out()); }); });
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return OP(_softmax_grad)(v.grad(), v.out(), v.attrs().i(0)); });
+        });
 
 const Row softmax_grad_row =
-    Row("_softmax_grad(Tensor grad, Tensor result)")
-        .doc("``result * (grad - sum(grad * result))`` along the last dimension.")
+    Row("_softmax_grad(Tensor grad, Tensor result, int dim=-1)")
+        .doc("``result * (grad - sum(grad * result))`` along a dimension.")
         .infer(infer_rows)
-        .launch([](Call& call) { launch_grad(call, softmax_table().softmax_grad); })
+        .launch([](Call& call) {
+          launch_grad(call, softmax_table().softmax_grad, softmax_table().softmax_grad_columns);
+        })
         .saves("grad for result, result")
         .vjp([](Vjp& v) {
           const Tensor y = v.in(1);
-          v.set(0, [&] { return OP(_softmax_grad)(v.grad(), y); });
+          v.set(0, [&] { return OP(_softmax_grad)(v.grad(), y, v.attrs().i(0)); });
           v.set(1, [&] {
             const Tensor g = v.in(0), u = v.grad();
-            const Dims last{-1};
+            const Dims dim{v.attrs().i(0)};
             if (y.rank() == 0) return u * g - u * (g * y) - g * (u * y);
-            return u * g - u * OP(sum)(g * y, last, true) - g * OP(sum)(u * y, last, true);
+            return u * g - u * OP(sum)(g * y, dim, true) - g * OP(sum)(u * y, dim, true);
           });
         });
 
@@ -114,21 +165,27 @@ Example:
           return on_last_dim(OP(log_softmax), in, attrs, 0);
         })
         .infer(infer_rows)
-        .launch([](Call& call) { launch_rows(call, softmax_table().log_softmax); })
+        .launch([](Call& call) {
+          launch_forward(call, softmax_table().log_softmax, softmax_table().log_softmax_columns);
+        })
         .saves("out")
-        .vjp([](Vjp& v) { v.set(0, [&] { return OP(_log_softmax_grad)(v.grad(), v.out()); }); });
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return OP(_log_softmax_grad)(v.grad(), v.out(), v.attrs().i(0)); });
+        });
 
 const Row log_softmax_grad_row =
-    Row("_log_softmax_grad(Tensor grad, Tensor result)")
-        .doc("``grad - exp(result) * sum(grad)`` along the last dimension.")
+    Row("_log_softmax_grad(Tensor grad, Tensor result, int dim=-1)")
+        .doc("``grad - exp(result) * sum(grad)`` along a dimension.")
         .infer(infer_rows)
-        .launch([](Call& call) { launch_grad(call, softmax_table().log_softmax_grad); })
+        .launch([](Call& call) {
+          launch_grad(call, softmax_table().log_softmax_grad,
+                      softmax_table().log_softmax_grad_columns);
+        })
         .saves("grad for result, result")
         .vjp([](Vjp& v) {
           const Tensor p = OP(exp)(v.in(1)), u = v.grad();
-          const auto total = [](const Tensor& x) {
-            return x.rank() ? OP(sum)(x, Dims{-1}, true) : x;
-          };
+          const Dims dim{v.attrs().i(0)};
+          const auto total = [&](const Tensor& x) { return x.rank() ? OP(sum)(x, dim, true) : x; };
           v.set(0, [&] { return u - total(u * p); });
           v.set(1, [&] { return -u * p * total(v.in(0)); });
         });
@@ -428,7 +485,7 @@ const Row cross_entropy_kernel_row =
             const Tensor safe = OP(_clamp)(labels, int64_t{0}, classes);
             const Tensor direct =
                 OP(scatter_add)(v.grad(1), 1, OP(unsqueeze)(safe, 1), OP(unsqueeze)(-scale, 1));
-            return OP(_log_softmax_grad)(direct, log_probs);
+            return OP(_log_softmax_grad)(direct, log_probs, 1);
           });
         });
 

@@ -1,4 +1,4 @@
-// Softmax and its relatives along rows of contiguous elements.
+// Softmax and its relatives along rows of contiguous elements, and across a stretch of columns.
 //
 // Each row is read three times while it is in cache: largest element, exponentials and their sum,
 // result. Subtracting the largest element first keeps every exponential in [0, 1]. Short rows go in
@@ -165,13 +165,98 @@ void cross_entropy_grad(const void* result, const int64_t* labels, const void* s
   }
 }
 
+// ---------------------------------------------------------------- columns
+
+// One number per column. Sums are formed over blocks of lines, so that long ones stay accurate.
+constexpr int64_t kBlockLines = 128;
+template <class T>
+using Line = T[kSoftmaxColumns];
+
+// total[j] = the sum over n lines of f(vector of the line, place in x, j, lanes).
+template <class T, class F>
+CR_INLINE void sum_columns(const T* x, int64_t n, int64_t inner, int64_t width, T fill,
+                           Line<T>& total, F&& f) {
+  for (T& t : total) t = 0;
+  for (int64_t begin = 0; begin < n; begin += kBlockLines) {
+    const int64_t end = n - begin < kBlockLines ? n : begin + kBlockLines;
+    Line<T> part = {};
+    for (int64_t i = begin; i < end; ++i) {
+      over_row(x + i * inner, width, fill, [&](Vec<T> v, int64_t j, int lanes) {
+        store(part + j, load(part + j) + f(v, i * inner + j, j, lanes));
+      });
+    }
+    for (int64_t j = 0; j < width; j += kLanes<T>) {
+      store(total + j, load(total + j) + load(part + j));
+    }
+  }
+}
+
+template <class T, bool Log>
+void columns(const void* input, void* output, int64_t n, int64_t inner, int64_t width) {
+  const T* x = static_cast<const T*>(input);
+  T* out = static_cast<T*>(output);
+  Line<T> largest, total;
+  for (T& best : largest) best = -kInfinity<T>;
+  for (int64_t i = 0; i < n; ++i) {
+    over_row(x + i * inner, width, -kInfinity<T>, [&](Vec<T> v, int64_t j, int) {
+      const Vec<T> best = load(largest + j);
+      store(largest + j, v > best ? v : best);
+    });
+  }
+  sum_columns(x, n, inner, width, -kInfinity<T>, total,
+              [&](Vec<T> v, int64_t at, int64_t j, int lanes) {
+                const Vec<T> e = exp_nonpositive(v - load(largest + j));
+                if constexpr (!Log) put(out + at, e, lanes);
+                return e;
+              });
+  for (int64_t j = 0; j < width; j += kLanes<T>) {
+    const Vec<T> sum = load(total + j);
+    store(total + j, Log ? log(sum) : splat(T(1)) / sum);
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    over_row((Log ? x : out) + i * inner, width, T(0), [&](Vec<T> v, int64_t j, int lanes) {
+      const Vec<T> scale = load(total + j);
+      put(out + i * inner + j, Log ? (v - load(largest + j)) - scale : v * scale, lanes);
+    });
+  }
+}
+
+template <class T, bool Log>
+void grad_columns(const void* grad, const void* result, void* output, int64_t n, int64_t inner,
+                  int64_t width) {
+  const T *g = static_cast<const T*>(grad), *y = static_cast<const T*>(result);
+  T* out = static_cast<T*>(output);
+  const auto result_at = [&](int64_t at, int lanes) {
+    return lanes == kLanes<T> ? load(y + at) : load_partial(y + at, lanes);
+  };
+  Line<T> total;
+  sum_columns(g, n, inner, width, T(0), total, [&](Vec<T> v, int64_t at, int64_t, int lanes) {
+    return Log ? v : v * result_at(at, lanes);
+  });
+  for (int64_t i = 0; i < n; ++i) {
+    over_row(g + i * inner, width, T(0), [&](Vec<T> v, int64_t j, int lanes) {
+      const int64_t at = i * inner + j;
+      const Vec<T> p = result_at(at, lanes), sum = load(total + j);
+      put(out + at, Log ? v - exp(p) * sum : p * (v - sum), lanes);
+    });
+  }
+}
+
 }  // namespace
 
 #define CR_FLOATS(f) {f<float>, f<double>}
+#define CR_COLUMNS(f, log) {f<float, log>, f<double, log>}
 extern const SoftmaxTable softmax_table;
-const SoftmaxTable softmax_table = {CR_FLOATS(softmax),          CR_FLOATS(log_softmax),
-                                    CR_FLOATS(logsumexp),        CR_FLOATS(softmax_grad),
-                                    CR_FLOATS(log_softmax_grad), CR_FLOATS(cross_entropy_grad)};
+const SoftmaxTable softmax_table = {CR_FLOATS(softmax),
+                                    CR_FLOATS(log_softmax),
+                                    CR_FLOATS(logsumexp),
+                                    CR_FLOATS(softmax_grad),
+                                    CR_FLOATS(log_softmax_grad),
+                                    CR_FLOATS(cross_entropy_grad),
+                                    CR_COLUMNS(columns, false),
+                                    CR_COLUMNS(columns, true),
+                                    CR_COLUMNS(grad_columns, false),
+                                    CR_COLUMNS(grad_columns, true)};
 
 }  // namespace CR_ISA
 }  // namespace cr

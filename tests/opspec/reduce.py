@@ -322,7 +322,14 @@ ROWS = (
     _along(
         "softmax",
         _softmax,
-        cases=(case(X, 1), case(X, 0), case(X, -1), case(T((2, 90), 80, 99), 1), case(T(()), 0)),
+        cases=(
+            case(X, 1),
+            case(X, 0),
+            case(X, -1),
+            case(T((2, 3, 21)), 1),
+            case(T((2, 90), 80, 99), 1),
+            case(T(()), 0),
+        ),
         also=("Tensor.softmax", "nn.functional.softmax"),
         names=("input", "dim"),
         dtypes="f",
@@ -334,7 +341,14 @@ ROWS = (
     _along(
         "log_softmax",
         _log_softmax,
-        cases=(case(X, 1), case(X, 0), case(X, -1), case(T((2, 90), 80, 99), 1), case(T(()), 0)),
+        cases=(
+            case(X, 1),
+            case(X, 0),
+            case(X, -1),
+            case(T((2, 3, 21)), 1),
+            case(T((2, 90), 80, 99), 1),
+            case(T(()), 0),
+        ),
         also=("Tensor.log_softmax", "nn.functional.log_softmax"),
         names=("input", "dim"),
         dtypes="f",
