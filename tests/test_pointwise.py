@@ -72,6 +72,43 @@ def test_layouts_of_the_target(shape: tuple[int, ...]) -> None:
             np.testing.assert_array_equal(written.numpy(), want, err_msg=f"{target} += {source}")
 
 
+def _row_ops() -> dict[str, Any]:
+    """Ops that take one element for a whole row as it is, and one (pow) that does not."""
+    return {
+        "sub": lambda a, b, c: a - b,
+        "div": lambda a, b, c: b / a,
+        "maximum": lambda a, b, c: cr.maximum(b, c),
+        "clamp": lambda a, b, c: cr.clamp(a, b, c),
+        "addcmul": lambda a, b, c: cr.addcmul(c, a, b, value=0.5),
+        "lerp": lambda a, b, c: cr.lerp(a, b, c),
+        "scalar": lambda a, b, c: 3.0 - a,
+        "pow": lambda a, b, c: a.abs() ** b,
+    }
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(5, 7, 9), (300, 8), (3, 4, 67), (2, 3, 2500)])
+def test_repeated_elements_give_the_bits_of_copies(shape: tuple[int, ...], dtype: str) -> None:
+    rng = np.random.default_rng(0)
+
+    def numbers(*size: int) -> Any:
+        values = rng.standard_normal(size).astype(dtype)
+        values.flat[0] = np.nan
+        return values
+
+    *outer, rows, columns = shape
+    wide = numbers(*outer, rows, columns + 5)
+    full = [numbers(*shape), wide[..., 2:-3], numbers(columns)]
+    repeated = [numbers(rows, 1), numbers(*outer, 1, 1), numbers(*outer, rows, 1)]
+    for name, op in _row_ops().items():
+        for a in full:
+            for b, c in zip(repeated, repeated[1:] + full[:1], strict=True):
+                spread = [np.ascontiguousarray(np.broadcast_to(x, shape)) for x in (a, b, c)]
+                results = [op(*map(_tensor, operands)) for operands in ((a, b, c), spread)]
+                got, want = (np.broadcast_to(y.numpy(), shape).tobytes() for y in results)
+                assert got == want, f"{name} of {a.shape}, {b.shape}, {c.shape}"
+
+
 def test_copies_of_transposed_memory() -> None:
     x = np.arange(3 * 130 * 70, dtype=np.float32).reshape(3, 130, 70)
     for axes in [(0, 2, 1), (2, 1, 0), (1, 2, 0)]:

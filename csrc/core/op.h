@@ -153,6 +153,9 @@ using Compose = Tensor (*)(const TensorList& in, const Attrs& attrs);
 using ComposeInplace = bool (*)(const TensorList& in, const Attrs& attrs);
 using VjpFormula = void (*)(Vjp&);
 using Block = void (*)(void* out, const void* const* in, int64_t n, const double* params);
+struct Rows;
+using RowsBlock = void (*)(void* out, const void* const* in, const Rows& rows,
+                           const double* params);
 
 // How a pointwise op chooses the dtype it computes in and the one it returns.
 enum class Pointwise : uint8_t {
@@ -178,6 +181,7 @@ struct OpDef {
   VjpFormula vjp = nullptr;
   Pointwise pointwise = Pointwise::kNo;
   Block blocks[kNumDTypes] = {};
+  RowsBlock row_blocks[kNumDTypes] = {};  // may be null where the block is not
 
   // What the formula reads: input i is kept when an input of the mask saves_input_for[i] wants a
   // gradient (0: never kept), output k when bit k is set.

@@ -1,10 +1,12 @@
 // Iterates block functions over tensors of any layout.
 //
-// Blocks see contiguous elements only. An operand that is contiguous in the order of iteration is
-// read in place; a broadcast scalar is spread once over a tile; anything else is gathered into a
-// tile of kTile elements that stays in L1. So each op has one vectorised path, and a broadcast or
-// strided operand costs one pass over L1 instead of a copy in memory. Transposed operands are
-// gathered by panels of kPanelRows rows, so that a cache line is used whole.
+// Where along a row every operand is contiguous or one element (a column, a scalar), the rows block
+// of the op takes them as they are. Other blocks see contiguous elements only. There an operand
+// that is contiguous in the order of iteration is read in place; a broadcast scalar is spread once
+// over a tile; anything else is gathered into a tile of kTile elements that stays in L1. So each op
+// has one vectorised path, and a broadcast or strided operand costs one pass over L1 instead of a
+// copy in memory. Transposed operands are gathered by panels of kPanelRows rows, so that a cache
+// line is used whole.
 #include "ops/pointwise.h"
 
 #include <cstring>
@@ -57,7 +59,8 @@ void launch_pointwise(Call& call) {
   double params[kMaxAttrs];
   for (int k = 0; k < call.attrs.size(); ++k) params[k] = call.attrs.none(k) ? 0 : call.attrs.f(k);
   const double ns = call.op.pointwise == Pointwise::kFloat ? 1.0 : 0.25;
-  run_block(call.op.blocks[static_cast<int>(call.compute)], call.out[0], call.in, params, ns);
+  const int dtype = static_cast<int>(call.compute);
+  run_block(call.op.blocks[dtype], call.out[0], call.in, params, ns, call.op.row_blocks[dtype]);
 }
 
 // ---------------------------------------------------------------- iteration
@@ -68,6 +71,7 @@ constexpr int64_t kTile = 1024;
 constexpr int kMaxOperands = 5;    // the output and up to four inputs
 constexpr int64_t kLongRow = 128;  // rows at least this long are walked one by one
 constexpr int64_t kSpread = 256;   // what one element of a column is spread over, and used again
+constexpr int64_t kShortRow = 8;   // rows shorter than this are gathered into tiles
 constexpr int64_t kPanelRows = 16, kPanelColumns = kTile / kPanelRows;
 
 enum class Layout : uint8_t { kFlat, kScalar, kStrided };
@@ -81,6 +85,7 @@ struct Operand {
 
 struct Plan {
   Block block;
+  RowsBlock rows;
   const double* params;
   int operands;  // [0] is the output
   Operand operand[kMaxOperands];
@@ -166,8 +171,8 @@ struct Cursor {
   int64_t row_left(const Plan& plan) const {
     return plan.shape[plan.rank - 1] - index[plan.rank - 1];
   }
-  void advance(const Plan& plan, int64_t n) {  // n <= row_left
-    int d = plan.rank - 1;
+  void advance(const Plan& plan, int64_t n) { advance(plan, n, plan.rank - 1); }  // n <= row_left
+  void advance(const Plan& plan, int64_t n, int d) {  // not beyond the end of dimension d
     index[d] += n;
     while (d > 0 && index[d] == plan.shape[d]) {
       index[d] = 0;
@@ -212,6 +217,52 @@ void run_flat(const Plan& plan, int64_t begin, int64_t end) {
     in[i - 1] = plan.operand[i].data + begin * plan.operand[i].size;
   plan.block(plan.operand[0].data + begin * plan.operand[0].size, in, end - begin, plan.params);
 }
+
+// ---------------------------------------------------------------- rows
+
+// Is every operand contiguous or one element along a row?
+bool wants_rows(const Plan& plan) {
+  if (!plan.rows || plan.shape[plan.rank - 1] < kShortRow) return false;
+  for (int i = 0; i < plan.operands; ++i) {
+    const Operand& x = plan.operand[i];
+    const int64_t along = x.strides[plan.rank - 1];
+    if (along != x.size && (i == 0 || along != 0)) return false;
+  }
+  return true;
+}
+
+void run_rows(const Plan& plan, int64_t begin, int64_t end) {
+  const int last = plan.rank - 1;
+  const int64_t width = plan.shape[last];
+  Rows rows;
+  for (int i = 0; i < plan.operands; ++i) {
+    const Operand& x = plan.operand[i];
+    rows.strides[i] = last > 0 ? x.strides[last - 1] : 0;
+    if (i > 0) rows.spread[i - 1] = x.strides[last] == 0;
+  }
+  Cursor at(plan, begin);
+  while (begin < end) {
+    const void* in[kMaxOperands];
+    for (int i = 1; i < plan.operands; ++i) in[i - 1] = at.address(plan, plan.operand[i]);
+    const bool whole = last > 0 && at.index[last] == 0 && end - begin >= width;
+    if (whole) {
+      rows.count = std::min(plan.shape[last - 1] - at.index[last - 1], (end - begin) / width);
+      rows.length = width;
+    } else {
+      rows.count = 1;
+      rows.length = std::min(at.row_left(plan), end - begin);
+    }
+    plan.rows(at.address(plan, plan.operand[0]), in, rows, plan.params);
+    begin += rows.count * rows.length;
+    if (whole) {
+      at.advance(plan, rows.count, last - 1);
+    } else {
+      at.advance(plan, rows.length);
+    }
+  }
+}
+
+// ---------------------------------------------------------------- tiles
 
 // The inputs of a block at the cursor: addresses where memory will do, else filled tiles.
 class Tiles {
@@ -393,7 +444,7 @@ void describe(Plan& plan, int i, const Tensor& tensor, const Dims& shape) {
 }  // namespace
 
 void run_block(Block block, const Tensor& out, const TensorList& in, const double* params,
-               double ns_per_element) {
+               double ns_per_element, RowsBlock rows) {
   const int64_t n = out.numel();
   if (n == 0) return;
   // Small and contiguous: the common case of a small network, one direct call.
@@ -407,6 +458,7 @@ void run_block(Block block, const Tensor& out, const TensorList& in, const doubl
 
   Plan plan;
   plan.block = block;
+  plan.rows = rows;
   plan.params = params;
   plan.operands = in.size() + 1;
   plan.rank = out.rank();
@@ -415,7 +467,7 @@ void run_block(Block block, const Tensor& out, const TensorList& in, const doubl
   for (int i = 0; i < in.size(); ++i) describe(plan, i + 1, in[i], out.shape());
   coalesce(plan);
   classify(plan);
-  const bool flat = all_flat(plan);
+  const auto walk = all_flat(plan) ? run_flat : wants_rows(plan) ? run_rows : run_tiles;
   if (wants_panels(plan)) {
     const int64_t per_band = kPanelRows * plan.shape[plan.rank - 1];
     const int64_t matrices = n / (plan.shape[plan.rank - 2] * plan.shape[plan.rank - 1]);
@@ -426,9 +478,7 @@ void run_block(Block block, const Tensor& out, const TensorList& in, const doubl
     return;
   }
   const int64_t grain = std::max<int64_t>(1, grain_for(ns_per_element) / kTile) * kTile;
-  parallel(n, grain, [&](int64_t begin, int64_t end, int) {
-    flat ? run_flat(plan, begin, end) : run_tiles(plan, begin, end);
-  });
+  parallel(n, grain, [&](int64_t begin, int64_t end, int) { walk(plan, begin, end); });
 }
 
 // ---------------------------------------------------------------- kernels by name
@@ -441,7 +491,9 @@ void resolve(const PointwiseTable& table) {
     OpDef* op = const_cast<OpDef*>(find_op(entry.name));
     CR_CHECK_STATE(op, "kernel '", entry.name, "' has no row");
     for (int d = 0; d < kNumDTypes; ++d) {
-      if (entry.block[d]) op->blocks[d] = entry.block[d];
+      if (!entry.block[d]) continue;
+      op->blocks[d] = entry.block[d];
+      op->row_blocks[d] = entry.rows[d];
     }
   }
 }

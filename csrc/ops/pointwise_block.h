@@ -22,6 +22,9 @@ constexpr bool kSame<A, A> = true;
 // Sets of dtypes a functor is instantiated for.
 constexpr int kBools = 1, kInts = 2, kFloats = 4;
 constexpr int kNumbers = kInts | kFloats, kAll = kBools | kNumbers;
+// Added for a functor of two or three vectors: a block of rows as well. It pays where a few
+// instructions do an element's work; `pow` of short rows took 1.7 times as long with one.
+constexpr int kRows = 8;
 
 template <class F>
 CR_INLINE F make_functor(const double* params) {
@@ -72,9 +75,13 @@ CR_INLINE Vec<T> load_up_to(const T* p, int64_t left) {
 // them).
 constexpr int kSideBySide = CR_VEC_BYTES == 64 ? 4 : 1;
 
+// The index of a contiguous input's element is masked with all ones, which costs nothing; that of
+// a spread input with 0: it is one group of vectors, read again and again.
+constexpr int64_t kContiguous = -1, kSpread = 0;
+
 template <int N, class F, class T>
-__attribute__((noinline, flatten)) void map_vectors(const F& f, T* out, const T* a, const T* b,
-                                                    const T* c, int64_t n) {
+CR_INLINE void map_row(const F& f, T* out, const T* const (&in)[3], const int64_t (&mask)[3],
+                       int64_t n) {
   constexpr int kLanesOf = kLanes<T>;
   int64_t i = 0;
   if constexpr (kSideBySide > 1) {
@@ -82,8 +89,9 @@ __attribute__((noinline, flatten)) void map_vectors(const F& f, T* out, const T*
       Vec<T> y[kSideBySide];
 #pragma GCC unroll 8
       for (int k = 0; k < kSideBySide; k++) {
-        const int64_t j = i + k * kLanesOf;
-        y[k] = apply(Arity<N>{}, f, load(a + j), load(b + j), load(c + j));
+        const int64_t j = k * kLanesOf;
+        y[k] = apply(Arity<N>{}, f, load(in[0] + (i & mask[0]) + j),
+                     load(in[1] + (i & mask[1]) + j), load(in[2] + (i & mask[2]) + j));
       }
 #pragma GCC unroll 8
       for (int k = 0; k < kSideBySide; k++) store(out + i + k * kLanesOf, y[k]);
@@ -93,15 +101,49 @@ __attribute__((noinline, flatten)) void map_vectors(const F& f, T* out, const T*
   for (; i < n; i += kLanesOf) {
     const int64_t left = n - i;
     Vec<T> x[3];
-    x[0] = load_up_to(a + i, left);
-    x[1] = N > 1 ? load_up_to(b + i, left) : x[0];
-    x[2] = N > 2 ? load_up_to(c + i, left) : x[0];
+    x[0] = load_up_to(in[0] + (i & mask[0]), left);
+    x[1] = N > 1 ? load_up_to(in[1] + (i & mask[1]), left) : x[0];
+    x[2] = N > 2 ? load_up_to(in[2] + (i & mask[2]), left) : x[0];
     const Vec<T> y = apply(Arity<N>{}, f, x[0], x[1], x[2]);
     if (left >= kLanesOf) {
       store(out + i, y);
     } else {
       store_partial(out + i, y, static_cast<int>(left));
     }
+  }
+}
+
+template <int N, class F, class T>
+__attribute__((noinline, flatten)) void map_vectors(const F& f, T* out, const T* a, const T* b,
+                                                    const T* c, int64_t n) {
+  map_row<N, F, T>(f, out, {a, b, c}, {kContiguous, kContiguous, kContiguous}, n);
+}
+
+template <int N, class F, class T>
+__attribute__((flatten)) void map_rows(void* out, const void* const* in, const Rows& rows,
+                                       const double* params) {
+  const F f = make_functor<F>(params);
+  constexpr int kGroup = kSideBySide * kLanes<T>;
+  alignas(64) T groups[N][kGroup];
+  const T* x[3];
+  int64_t mask[3];
+  for (int64_t r = 0; r < rows.count; r++) {
+#pragma GCC unroll 3
+    for (int k = 0; k < N; k++) {
+      x[k] = reinterpret_cast<const T*>(static_cast<const char*>(in[k]) + r * rows.strides[k + 1]);
+      mask[k] = rows.spread[k] ? kSpread : kContiguous;
+      if (!rows.spread[k]) continue;
+      const Vec<T> one = splat(*x[k]);
+#pragma GCC unroll 8
+      for (int j = 0; j < kGroup; j += kLanes<T>) store(groups[k] + j, one);
+      x[k] = groups[k];
+    }
+    for (int k = N; k < 3; k++) {
+      x[k] = x[0];
+      mask[k] = mask[0];
+    }
+    T* to = reinterpret_cast<T*>(static_cast<char*>(out) + r * rows.strides[0]);
+    map_row<N, F, T>(f, to, x, mask, rows.length);
   }
 }
 
@@ -143,7 +185,7 @@ struct BlockOf<N, Either<Zero, Other>, T> {
 // A row of the table: the functor for every dtype of the set.
 template <int N, class F, int Dtypes>
 constexpr PointwiseEntry entry(const char* name) {
-  PointwiseEntry e = {name, {}};
+  PointwiseEntry e = {name, {}, {}};
   const auto set = [&e](DType dtype, Block function) {
     e.block[static_cast<int>(dtype)] = function;
   };
@@ -161,6 +203,10 @@ constexpr PointwiseEntry entry(const char* name) {
   if constexpr ((Dtypes & kFloats) != 0) {
     set(DType::kFloat32, BlockOf<N, F, float>::value);
     set(DType::kFloat64, BlockOf<N, F, double>::value);
+  }
+  if constexpr ((Dtypes & kRows) != 0) {
+    e.rows[static_cast<int>(DType::kFloat32)] = map_rows<N, F, float>;
+    e.rows[static_cast<int>(DType::kFloat64)] = map_rows<N, F, double>;
   }
   return e;
 }
