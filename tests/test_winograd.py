@@ -172,7 +172,7 @@ def test_choice() -> None:
             chosen(kernel=5),
             chosen((8, 4, 16, 16), 4),
         ):
-            assert other == "others"
+            assert "winograd" not in other
         with largest_tile(2):
             assert chosen() == "winograd2"
         with largest_tile(0):
