@@ -221,7 +221,10 @@ def test_bad_pools() -> None:
             lambda: F.adaptive_avg_pool3d(x, (1, 2)),
             r"avg_pool3d: output_size is an int or 3",
         ),
-        (lambda: F.adaptive_avg_pool3d(x, (1, None)), r"adaptive_avg_pool3d: output_size is an int or 3"),
+        (
+            lambda: F.adaptive_avg_pool3d(x, (1, None)),
+            r"adaptive_avg_pool3d: output_size is an int or 3",
+        ),
         (lambda: F.adaptive_max_pool3d(x, 0), r"adaptive_max_pool3d: output_size must be"),
         (lambda: F.lp_pool1d(x[0, 0, 0], 0, 2), r"lp_pool1d: norm_type must not be 0"),
         (lambda: F.lp_pool2d(x[0, 0, 0], 2, 2), r"lp_pool2d: got input of shape \(4, 4\)"),
