@@ -116,7 +116,8 @@ CR_INLINE void map_row(const F& f, T* out, const T* const (&in)[3], const int64_
 template <int N, class F, class T>
 __attribute__((noinline, flatten)) void map_vectors(const F& f, T* out, const T* a, const T* b,
                                                     const T* c, int64_t n) {
-  map_row<N, F, T>(f, out, {a, b, c}, {kContiguous, kContiguous, kContiguous}, n);
+  const F own = f;  // its parameters stay in registers: no store to `out` can change them
+  map_row<N, F, T>(own, out, {a, b, c}, {kContiguous, kContiguous, kContiguous}, n);
 }
 
 template <int N, class F, class T>
