@@ -3,6 +3,7 @@
 // anything becomes the bool `x != 0`; what becomes float16 or bfloat16 is rounded once, to nearest.
 // Plain loops, vectorised by the compiler.
 #include "ops/pointwise.kernel.h"
+#include "simd/transpose.h"
 #include "simd/vec.h"
 
 namespace cr {
@@ -161,6 +162,13 @@ constexpr Block cast() {
   }
 }
 
+template <class T>
+void transpose(const void* from, int64_t from_row, int64_t rows, int64_t cols, void* to,
+               int64_t to_row) {
+  transpose_array<T, false>(static_cast<const T*>(from), from_row, rows, cols, static_cast<T*>(to),
+                            to_row);
+}
+
 // Every type to every type.
 template <class... Types>
 struct AllTypes {
@@ -171,6 +179,8 @@ struct AllTypes {
   static constexpr CastTable table() {
     CastTable t = {};
     (fill_row<Types>(t.cast[static_cast<int>(dtype_of<Types>())]), ...);
+    t.transpose_4 = transpose<float>;
+    t.transpose_8 = transpose<double>;
     return t;
   }
 };

@@ -72,7 +72,7 @@ constexpr int kMaxOperands = 5;    // the output and up to four inputs
 constexpr int64_t kLongRow = 128;  // rows at least this long are walked one by one
 constexpr int64_t kSpread = 256;   // what one element of a column is spread over, and used again
 constexpr int64_t kShortRow = 8;   // rows shorter than this are gathered into tiles
-constexpr int64_t kPanelRows = 16, kPanelColumns = kTile / kPanelRows;
+constexpr int64_t kPanelRows = 16, kPanelColumns = 256, kFewColumns = 64;
 
 enum class Layout : uint8_t { kFlat, kScalar, kStrided };
 
@@ -305,7 +305,7 @@ class Tiles {
   const void* in_[kMaxOperands];
   const char* spread_[kMaxOperands] = {};  // the element an operand's tile is full of
   int64_t filled_[kMaxOperands];
-  alignas(64) char tiles_[kMaxOperands][kTile * 8];
+  alignas(64) char tiles_[kMaxOperands][std::max(kTile, kPanelRows * kPanelColumns) * 8];
 };
 
 // Does a row of some input repeat one element?
@@ -360,7 +360,7 @@ bool transposed(const Plan& plan, const Operand& x) {
 
 // Worth it for a transposed input and an output that is written row by row.
 bool wants_panels(const Plan& plan) {
-  if (plan.rank < 2 || plan.shape[plan.rank - 1] < kPanelColumns) return false;
+  if (plan.rank < 2 || plan.shape[plan.rank - 1] < kFewColumns) return false;
   if (plan.operand[0].strides[plan.rank - 1] != plan.operand[0].size) return false;
   for (int i = 1; i < plan.operands; ++i) {
     if (transposed(plan, plan.operand[i])) return true;
@@ -372,27 +372,21 @@ bool wants_panels(const Plan& plan) {
 template <class T>
 void transpose_panel(char* tile, const char* from, int64_t column_stride, int64_t rows,
                      int64_t columns) {
-  T* to = reinterpret_cast<T*>(tile);
   for (int64_t c = 0; c < columns; ++c, from += column_stride) {
-    if (rows == kPanelRows) {
-      T line[kPanelRows];
-      std::memcpy(line, from, sizeof(line));
-      for (int64_t r = 0; r < kPanelRows; ++r) to[r * kPanelColumns + c] = line[r];
-    } else {
-      for (int64_t r = 0; r < rows; ++r) {
-        std::memcpy(to + r * kPanelColumns + c, from + r * sizeof(T), sizeof(T));
-      }
+    for (int64_t r = 0; r < rows; ++r) {
+      std::memcpy(tile + (r * kPanelColumns + c) * sizeof(T), from + r * sizeof(T), sizeof(T));
     }
   }
 }
 
 void transpose_elements(char* tile, const char* from, int64_t column_stride, int64_t rows,
                         int64_t columns, int64_t size) {
+  const int64_t stride = column_stride / size;
   switch (size) {
     case 1: return transpose_panel<uint8_t>(tile, from, column_stride, rows, columns);
     case 2: return transpose_panel<uint16_t>(tile, from, column_stride, rows, columns);
-    case 4: return transpose_panel<uint32_t>(tile, from, column_stride, rows, columns);
-    default: return transpose_panel<uint64_t>(tile, from, column_stride, rows, columns);
+    case 4: return cast_table().transpose_4(from, stride, columns, rows, tile, kPanelColumns);
+    default: return cast_table().transpose_8(from, stride, columns, rows, tile, kPanelColumns);
   }
 }
 

@@ -41,8 +41,13 @@ CR_KERNEL_TABLE(PointwiseTable, arithmetic_table)
 // Functions of real numbers: float32 and float64.
 CR_KERNEL_TABLE(PointwiseTable, math_table)
 
+// to[j][i] = from[i][j] for a (rows, cols) array; strides in elements.
+using Transpose = void (*)(const void* from, int64_t from_row, int64_t rows, int64_t cols, void* to,
+                           int64_t to_row);
+
 struct CastTable {
   Block cast[kNumDTypes][kNumDTypes];
+  Transpose transpose_4, transpose_8;  // elements of so many bytes
 };
 CR_KERNEL_TABLE(CastTable, cast_table)
 
