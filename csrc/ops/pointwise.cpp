@@ -305,7 +305,7 @@ class Tiles {
   const void* in_[kMaxOperands];
   const char* spread_[kMaxOperands] = {};  // the element an operand's tile is full of
   int64_t filled_[kMaxOperands];
-  alignas(64) char tiles_[kMaxOperands][std::max(kTile, kPanelRows * kPanelColumns) * 8];
+  alignas(64) char tiles_[kMaxOperands][std::max(kTile, kPanelRows* kPanelColumns) * 8];
 };
 
 // Does a row of some input repeat one element?
