@@ -73,7 +73,8 @@ constexpr int64_t kLongRow = 128;  // rows at least this long are walked one by 
 constexpr int64_t kSpread = 256;   // what one element of a column is spread over, and used again
 constexpr int64_t kShortRow = 8;   // rows shorter than this are gathered into tiles
 constexpr int64_t kPanelRows = 16, kPanelColumns = 256, kFewColumns = 64;
-constexpr int64_t kMostElements = std::max(kTile, kPanelRows* kPanelColumns);  // of a tile or panel
+constexpr int64_t kPanelElements = kPanelRows * kPanelColumns;
+static_assert(kTile <= kPanelElements, "one buffer serves both");
 
 enum class Layout : uint8_t { kFlat, kScalar, kStrided };
 
@@ -306,7 +307,7 @@ class Tiles {
   const void* in_[kMaxOperands];
   const char* spread_[kMaxOperands] = {};  // the element an operand's tile is full of
   int64_t filled_[kMaxOperands];
-  alignas(64) char tiles_[kMaxOperands][kMostElements * 8];
+  alignas(64) char tiles_[kMaxOperands][kPanelElements * 8];
 };
 
 // Does a row of some input repeat one element?
