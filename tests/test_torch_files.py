@@ -389,6 +389,14 @@ def test_load_file_points_to_load(tmp_path):
         cr.load_file(tmp_path / "t.pt")
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_unknown_escape_is_damage_where_warnings_are_errors(tmp_path):
+    path = tmp_path / "m.pt"
+    path.write_bytes(archive(b"\x80\x02S'\\o'\n.", {}))
+    with pytest.raises(ValueError, match="damaged"):
+        cr.load(path)
+
+
 RICH = {
     "model": OrderedDict(w=GOOD, b=tensor(ONE, (4,), (1,))),
     "at": (1, 2.5, "x", None, {3}),
@@ -398,7 +406,10 @@ SEEDS = [archive(RICH, FOUR), archive(pickled(RICH, 4), FOUR), legacy(RICH, {"0"
 
 
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=400,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_mutated_files_load_or_raise_value_error(tmp_path, data):

@@ -42,7 +42,8 @@ def read_pickle(
             machine.step(opcode.name, argument)
             if machine.copied > _MAX_COPIES * ((position or 0) - start + 1):
                 raise ValueError("the pickle in it copies its contents over and over")
-    except (IndexError, KeyError, TypeError, OverflowError):
+    # The warning is about an unknown escape in a string, where warnings are errors.
+    except (IndexError, KeyError, TypeError, OverflowError, MemoryError, DeprecationWarning):
         raise ValueError("the pickle in it is damaged") from None
     return machine.result()
 
