@@ -73,7 +73,7 @@ CR_INLINE Vec<T> load_up_to(const T* p, int64_t left) {
 // Vectors that are computed side by side. A chain of dependent operations fills the processor's
 // scheduler with waiting ones, unless those of other vectors come between (the compiler mixes
 // them).
-constexpr int kSideBySide = CR_VEC_BYTES == 64 ? 4 : 1;
+constexpr int kSideBySide = CR_VEC_BYTES >= 32 ? 4 : 2;
 
 // The index of a contiguous input's element is masked with all ones, which costs nothing; that of
 // a spread input with 0: it is one group of vectors, read again and again.
