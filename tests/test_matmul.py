@@ -77,6 +77,8 @@ CHOICES = {
     (20, 30, 20000, "TN"): "deep",
     (64, 64, 3136, "NN"): "deep",
     (20, 30, 2100, "NN"): "direct",
+    (100, 1024, 8, "TN"): "direct",
+    (100, 1024, 9, "TN"): "packed",  # rows of B share a set of L1
     (1, 1, 20000, "NN"): "deep",
     (5, 6, 0, "NN"): "naive",
 }
@@ -96,7 +98,13 @@ ACCEPTED = {
     "deep": [(3, 5, 9000, "NN"), (60, 100, 8192, "TN"), (1, 1, 20001, "NN")],
     "dots": [(1, 1, 2, "NT"), (2, 37, 41, "NT"), (5, 9, 160, "NT"), (300, 3, 70, "NT")],
     "thin": [(1, 1, 7, "NN"), (1, 131, 77, "NN"), (2, 65, 9, "TN"), (3, 1000, 400, "SN")],
-    "direct": [(7, 13, 5, "NN"), (50, 70, 90, "TN"), (33, 16, 300, "SN"), (4, 2000, 900, "NN")],
+    "direct": [
+        (7, 13, 5, "NN"),
+        (50, 70, 90, "TN"),
+        (33, 16, 300, "SN"),
+        (4, 2000, 900, "NN"),
+        *[(512, 512, k, first + "N") for k in (1, 30) for first in "NT"],
+    ],  # rows crowded
     "packed": [
         *[(50, 70, 90, first + second) for first, second in product("NTS", repeat=2)],
         (1, 1, 1, "NN"),
@@ -104,6 +112,7 @@ ACCEPTED = {
         (13, 2100, 17, "NT"),
         (300, 37, 1100, "TS"),
         *[(151, 801, 530, first + "N") for first in "NTS"],  # rows of A are packed too
+        (512, 1024, 20, "TN"),  # transposed, its rows crowded
     ],
     "naive": [(1, 1, 1, "NN"), (20, 30, 40, "TS")],
 }

@@ -110,6 +110,21 @@ void thin_run(const Context& context, const Product& p, char*) {
 constexpr int64_t kRangeCols = 512, kChunksEach = 4;
 constexpr double kChunkNanoseconds = 5000;
 
+// Rows this far apart, or a multiple of it, share so few sets of L1 that more than a handful of
+// them push each other out.
+constexpr int64_t kCrowdedBytes = 2048, kHandful = 8;
+
+bool crowded(const Context& context, int64_t stride) {
+  return stride * context.size % kCrowdedBytes == 0;
+}
+
+// Few products an element of C, whose rows crowd the cache: a panel of them is written from end to
+// end, so that its lines follow each other, where a strip would go down the rows.
+bool writes_bound(const Context& context, const Product& p) {
+  constexpr int64_t kFewSteps = 128;
+  return p.depth <= kFewSteps && crowded(context, p.c_row);
+}
+
 // `packed_a`: null, or where each worker packs its run of A, once for all columns.
 void multiply_strips(const Context& context, const StripProduct& strips, char* packed_a = nullptr) {
   const Product& p = strips.product;
@@ -127,8 +142,13 @@ void multiply_strips(const Context& context, const StripProduct& strips, char* p
   runs = std::max(runs, ceil_div(wanted, ranges));
   if (runs > 1) runs = ceil_div(runs, threads) * threads;  // so that all end together
   runs = std::min(runs, panels);
+  const int64_t pieces = worth > 0 ? ranges * runs : 1;
+  if (writes_bound(context, p)) {
+    ranges = 1;
+    runs = panels;
+  }
   const int64_t chunks = ranges * runs;
-  parallel(chunks, worth > 0 ? 1 : chunks, [&](int64_t begin, int64_t end, int worker) {
+  parallel(chunks, ceil_div(chunks, pieces), [&](int64_t begin, int64_t end, int worker) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       const int64_t range = chunk / runs, run = chunk % runs;
       const int64_t row = cut(cut(run, runs, panels), panels, p.rows);
@@ -152,13 +172,31 @@ void multiply_strips(const Context& context, const StripProduct& strips, char* p
 // B read where it lies, but for a last narrow strip, which is padded.
 constexpr int64_t kDirectBytes = 512 * 1024;
 
+// A transposed whose rows crowd the cache, where few of a line's values belong to one panel.
+bool packs_transposed(const Context& context, const Product& p) {
+  return p.a_row == 1 && p.depth > kHandful && crowded(context, p.a_col) &&
+         context.kernels.lanes * context.size < static_cast<int64_t>(kAlign);
+}
+size_t packed_a_workspace(const Context& context, int64_t depth) {
+  return static_cast<size_t>(max_workers() * context.packed_a_bytes(depth));
+}
+
 bool direct_accepts(const Context& context, const Product& p) {
-  return p.b_col == 1 && (p.depth * p.cols * context.size <= kDirectBytes ||
-                          p.rows <= 2 * context.kernels.tile_rows);
+  if (p.b_col != 1) return false;
+  if (p.rows <= 2 * context.kernels.tile_rows) return true;
+  return p.depth * p.cols * context.size <= kDirectBytes &&
+         (p.depth <= kHandful || !crowded(context, p.b_row));
+}
+size_t edge_bytes(const Context& context, const Product& p) {
+  const int64_t edge = p.cols % context.kernels.tile_cols;
+  return align(static_cast<size_t>(context.padded(edge) * p.depth * context.size));
+}
+size_t direct_a_bytes(const Context& context, const Product& p) {
+  const bool pays = p.depth <= context.kernels.block_depth && packs_transposed(context, p);
+  return pays ? packed_a_workspace(context, p.depth) : 0;
 }
 size_t direct_workspace(const Context& context, const Product& p) {
-  const int64_t edge = p.cols % context.kernels.tile_cols;
-  return static_cast<size_t>(context.padded(edge) * p.depth * context.size);
+  return edge_bytes(context, p) + direct_a_bytes(context, p);
 }
 void direct_run(const Context& context, const Product& p, char* workspace) {
   const int64_t edge = p.cols % context.kernels.tile_cols;
@@ -168,12 +206,14 @@ void direct_run(const Context& context, const Product& p, char* workspace) {
   }
   StripProduct strips{p, context.kernels.tile_cols, workspace};
   strips.far = p.depth * p.cols * context.size > kDirectBytes;
-  multiply_strips(context, strips);
+  const bool packed_a = direct_a_bytes(context, p) > 0;
+  multiply_strips(context, strips, packed_a ? workspace + edge_bytes(context, p) : nullptr);
 }
 
 // Blocks of B packed into strips, one after the other. A is packed as well where the work on it
 // pays for that: rows far apart spread over too many pages and too few sets of the caches.
-// Transposed it is read in place: its rows are short streams, slower to pack than to read.
+// Transposed it is read in place, unless its rows crowd the cache: they are short streams, slower
+// to pack than to read.
 struct Blocks {
   int64_t depth, cols;  // of the largest block of B
   int64_t depth_blocks;
@@ -189,7 +229,7 @@ struct Blocks {
     b_bytes = align(static_cast<size_t>(depth * padded * context.size));
     constexpr int64_t kPackedCols = 768;
     const bool pays = p.a_row != 1 && p.cols >= kPackedCols && p.rows >= kernels.chunk_rows;
-    a_bytes = pays ? static_cast<size_t>(max_workers() * context.packed_a_bytes(depth)) : 0;
+    a_bytes = pays || packs_transposed(context, p) ? packed_a_workspace(context, depth) : 0;
   }
 };
 
