@@ -198,7 +198,8 @@ void prepare(Call& call, ConvDirection direction, const ConvShape& shape) {
   call.workspace_bytes = choose_conv_algorithm(direction, shape, dtype).workspace(shape, dtype);
 }
 
-void launch(Call& call, ConvDirection direction, const ConvShape& shape) {
+void launch(Call& call, ConvDirection direction, const ConvShape& shape,
+            Activation activation = {}) {
   const DType dtype = call.in[0].dtype();
   if (shape.batch == 0) {
     std::fill_n(call.out[0].data(), call.out[0].nbytes(), 0);
@@ -210,7 +211,7 @@ void launch(Call& call, ConvDirection direction, const ConvShape& shape) {
   const bool bias = call.in.size() > 2 && call.in[2];
   algorithm.run(shape, dtype,
                 {call.in[0].data(), call.in[1].data(), bias ? call.in[2].data() : nullptr,
-                 call.out[0].data(), call.workspace});
+                 call.out[0].data(), call.workspace, activation});
 }
 
 // ---------------------------------------------------------------- the three rows
@@ -244,26 +245,42 @@ Tensor bias_grad(const Tensor& grad) {
   return OP(sum)(OP(sum)(grad, pixels), Dims{0});
 }
 
+void infer_conv(Call& call) {
+  const ConvProblem problem = forward_problem(call);
+  const char* op = call.in[0].rank() == 4 ? "conv2d" : "conv3d";
+  check_dtypes(op, call.in[0], "weight", call.in[1]);
+  check_bias(op, call.in[0], call.in[2], problem.shape.out_channels);
+  call.set_output(0, problem.output, call.in[0].dtype());
+  prepare(call, ConvDirection::kForward, problem.shape);
+}
+
+void conv_vjp(Vjp& v, const Tensor& grad) {
+  v.set(0, [&] { return input_grad(v, 0, grad, v.in(1), spatial(v.in_shape(0))); });
+  v.set(1, [&] { return weight_grad(v, 0, v.in(0), grad, spatial(v.in_shape(1))); });
+  v.set(2, [&] { return bias_grad(grad); });
+}
+
 const Row conv_row =
     Row("_conv(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, "
         "int[] dilation, int groups)")
         .doc("Batched convolution over 2 or 3 dimensions; padding is before and after each.")
-        .infer([](Call& call) {
-          const ConvProblem problem = forward_problem(call);
-          const char* op = call.in[0].rank() == 4 ? "conv2d" : "conv3d";
-          check_dtypes(op, call.in[0], "weight", call.in[1]);
-          check_bias(op, call.in[0], call.in[2], problem.shape.out_channels);
-          call.set_output(0, problem.output, call.in[0].dtype());
-          prepare(call, ConvDirection::kForward, problem.shape);
-        })
+        .infer(infer_conv)
         .launch(
             [](Call& call) { launch(call, ConvDirection::kForward, forward_problem(call).shape); })
         .saves("input for weight, weight for input")
-        .vjp([](Vjp& v) {
-          v.set(0, [&] { return input_grad(v, 0, v.grad(), v.in(1), spatial(v.in_shape(0))); });
-          v.set(1, [&] { return weight_grad(v, 0, v.in(0), v.grad(), spatial(v.in_shape(1))); });
-          v.set(2, [&] { return bias_grad(v.grad()); });
-        });
+        .vjp([](Vjp& v) { conv_vjp(v, v.grad()); });
+
+const Row conv_activated_row =
+    Row("_conv_activated(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, "
+        "int[] dilation, int groups, int activation)")
+        .doc("_conv, then an activation function (ops/fused_activation.h).")
+        .infer(infer_conv)
+        .launch([](Call& call) {
+          launch(call, ConvDirection::kForward, forward_problem(call).shape,
+                 fused_activation(call.attrs.i(4), call.in[0].dtype()));
+        })
+        .saves("input for weight, weight for input, out")
+        .vjp([](Vjp& v) { conv_vjp(v, fused_activation_grad(v.attrs().i(4), v.grad(), v.out())); });
 
 const Row input_grad_row =
     Row("_conv_input_grad(Tensor grad, Tensor weight, Tensor? bias, int[] size, int[] stride, "
@@ -371,8 +388,14 @@ Tensor convolve(const TensorList& in, const Attrs& attrs) {
   if (input.rank() == spatial + 1) batch.insert(0, 1);
   check_conv(op, batch, weight.shape(), g);
   const Lifted x(input, weight, g, spatial);
-  return x.lowered(
+  const int64_t activation = attrs.i(4);
+  if (activation != 0 && fuses_activation(activation, in)) {
+    return x.lowered(OP(_conv_activated)(x.input, x.weight, in[2], x.g.stride, x.g.padding,
+                                         x.g.dilation, x.g.groups, activation));
+  }
+  const Tensor out = x.lowered(
       OP(_conv)(x.input, x.weight, in[2], x.g.stride, x.g.padding, x.g.dilation, x.g.groups));
+  return activation == 0 ? out : activated(activation, out);
 }
 
 // Sizes of what a transposed convolution returns: those of the input that a convolution would make
@@ -445,7 +468,7 @@ Tensor convolve_transposed(const TensorList& in, const Attrs& attrs) {
 
 const Row conv2d_row =
     Row("conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[] padding=0, "
-        "int[2] dilation=1, int groups=1)")
+        "int[2] dilation=1, int groups=1, *, " CR_ACTIVATION ")")
         .doc(
             R"(Slide a bank of kernels over images (cross-correlation, as everywhere in deep learning).
 
@@ -459,6 +482,8 @@ Args:
     padding: zeros around the image: an int, one per dimension, or (top, bottom, left, right).
     dilation: distance between the kernel's taps.
     groups: channels are cut into so many groups that do not see each other.
+    activation: the name of an activation function for the result, in the same pass and to the
+        same bits as by itself, with its default arguments.
 
 Returns:
     ``(N, O, P, Q)`` with ``P = (H + 2 padding - dilation (R - 1) - 1) // stride + 1`` and Q alike.
@@ -479,7 +504,7 @@ Example:
 
 const Row conv1d_row =
     Row("conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[] padding=0, "
-        "int[1] dilation=1, int groups=1)")
+        "int[1] dilation=1, int groups=1, *, " CR_ACTIVATION ")")
         .doc(R"(Slide a bank of kernels over sequences: ``conv2d`` with one spatial dimension.
 
 Args:
@@ -490,6 +515,7 @@ Args:
     padding: zeros at both ends, or (before, after).
     dilation: distance between the kernel's taps.
     groups: channels are cut into so many groups that do not see each other.
+    activation: the name of an activation function for the result, as in ``conv2d``.
 
 Returns:
     ``(N, O, M)`` with ``M = (L + 2 padding - dilation (K - 1) - 1) // stride + 1``.
@@ -507,7 +533,7 @@ Example:
 
 const Row conv3d_row =
     Row("conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[] padding=0, "
-        "int[3] dilation=1, int groups=1)")
+        "int[3] dilation=1, int groups=1, *, " CR_ACTIVATION ")")
         .doc(R"(Slide a bank of kernels over volumes: ``conv2d`` with three spatial dimensions.
 
 Args:
@@ -518,6 +544,7 @@ Args:
     padding: zeros around the volume: an int, one per dimension, or before and after each.
     dilation: distance between the kernel's taps.
     groups: channels are cut into so many groups that do not see each other.
+    activation: the name of an activation function for the result, as in ``conv2d``.
 
 Returns:
     ``(N, O, E, P, T)`` with ``E = (D + 2 padding - dilation (Q - 1) - 1) // stride + 1``, P and T

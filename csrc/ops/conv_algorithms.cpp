@@ -230,6 +230,20 @@ struct GemmWork {  // what a pass of implicit_gemm takes from the workspace
   }
 };
 
+// What unit u = (group, image block, band) has written.
+ConvPart part_of(const Correlation& p, int64_t u) {
+  const int64_t image = u / p.bands % p.image_blocks * p.unit_images;
+  const int64_t row = u % p.bands * p.unit_rows, group = u / p.bands / p.image_blocks;
+  return {.image = image,
+          .images = std::min(p.unit_images, p.images - image),
+          .channel = group * p.rows,
+          .channels = p.rows,
+          .row = row,
+          .rows = std::min(p.unit_rows, p.out_height - row),
+          .column = 0,
+          .columns = p.out_width};
+}
+
 template <class Plan, bool InPlace, class T>
 void run_implicit_gemm(const ConvShape& s, int64_t pass, const ConvArrays& arrays) {
   GemmWork<Plan, T> work(s, InPlace, pass, arrays.workspace);
@@ -254,6 +268,7 @@ void run_implicit_gemm(const ConvShape& s, int64_t pass, const ConvArrays& array
              T* workspace = work.workers + worker * work.per_worker;
              for (int64_t u = begin; u < stop; ++u) {
                k.implicit_gemm(p, u, source, end, work.packed, bias, out, workspace);
+               finish_part<T>(s, arrays, part_of(p, u));
              }
            });
 }
@@ -295,6 +310,7 @@ void run_direct(const ConvShape& s, int64_t pass, const ConvArrays& arrays) {
              for (int64_t u = begin; u < stop; ++u) {
                k.direct(p, u, source, end, static_cast<const T*>(arrays.b),
                         static_cast<const T*>(arrays.bias), static_cast<T*>(arrays.out), workspace);
+               finish_part<T>(s, arrays, part_of(p, u));
              }
            });
 }
@@ -493,6 +509,7 @@ void reference_forward(const ConvShape& s, const ConvArrays& arrays) {
     for_each_product(s, n,
                      [&](int64_t i, int64_t o, int64_t w) { out[o] += weight[w] * input[i]; });
   }
+  if (arrays.activation) arrays.activation(out, s.out_size());
 }
 
 template <class T>

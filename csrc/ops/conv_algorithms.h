@@ -6,6 +6,7 @@
 
 #include "core/dtype.h"
 #include "ops/conv.kernel.h"
+#include "ops/fused_activation.h"
 
 namespace cr {
 
@@ -20,7 +21,32 @@ struct ConvArrays {
   const void* bias;
   void* out;
   char* workspace;
+  Activation activation;  // of a forward pass's results
 };
+
+// A rectangle of the output planes of some channels of some images (a volume: its planes one after
+// the other), which a unit of a forward pass has written.
+struct ConvPart {
+  int64_t image, images, channel, channels, row, rows, column, columns;
+};
+
+template <class T>
+void finish_part(const ConvShape& s, const ConvArrays& arrays, const ConvPart& part) {
+  if (!arrays.activation) return;
+  const int64_t plane = s.out_plane();
+  // Planes of neighbouring channels follow each other where they are whole and flat.
+  const bool whole = part.rows * part.columns == plane && s.out_depth == 1;
+  const int64_t steps = whole ? 1 : part.channels, repeats = whole ? part.channels : 1;
+  for (int64_t i = part.image; i < part.image + part.images; ++i) {
+    const int64_t example = i / s.out_depth, depth = i % s.out_depth;
+    for (int64_t c = part.channel; c < part.channel + steps; ++c) {
+      T* out = static_cast<T*>(arrays.out) +
+               ((example * s.out_channels + c) * s.out_depth + depth) * plane +
+               part.row * s.out_width + part.column;
+      arrays.activation.rows(out, repeats * part.rows, part.columns, s.out_width, sizeof(T));
+    }
+  }
+}
 
 struct ConvAlgorithm {
   const char* name;

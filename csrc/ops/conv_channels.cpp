@@ -185,6 +185,19 @@ struct ChannelWork {
   }
 };
 
+// What unit u = (image, channel block, band) of a forward pass has written.
+ConvPart part_of(const ChannelCorrelation& p, int64_t u, int64_t lanes) {
+  const int64_t channel = u / p.bands % p.blocks * lanes, row = u % p.bands * p.band_rows;
+  return {.image = u / p.bands / p.blocks,
+          .images = 1,
+          .channel = channel,
+          .channels = std::min(lanes, p.channels - channel),
+          .row = row,
+          .rows = std::min(p.band_rows, p.out_height - row),
+          .column = 0,
+          .columns = p.out_width};
+}
+
 template <class Axis, class T>
 void run(const ConvShape& s, const ConvArrays& arrays) {
   ChannelWork<Axis, T> work(s, arrays.workspace);
@@ -206,6 +219,7 @@ void run(const ConvShape& s, const ConvArrays& arrays) {
     T* workspace = work.workers + worker * work.per_worker;
     for (int64_t u = begin; u < stop; ++u) {
       k.correlate(p, u, source, work.weights, work.biases, out, workspace);
+      finish_part<T>(s, arrays, part_of(p, u, k.lanes));
     }
   });
 }

@@ -197,6 +197,19 @@ struct ImageWork {
   }
 };
 
+// What unit u = (group, image block, band) has written.
+ConvPart part_of(const ImageCorrelation& p, int64_t u, int64_t lanes) {
+  const int64_t image = u / p.bands % p.image_blocks * lanes, row = u % p.bands * p.band_rows;
+  return {.image = image,
+          .images = std::min(lanes, p.images - image),
+          .channel = u / p.bands / p.image_blocks * p.rows,
+          .channels = p.rows,
+          .row = row,
+          .rows = std::min(p.band_rows, p.h.out_extent - row),
+          .column = 0,
+          .columns = p.w.out_extent};
+}
+
 template <class Direction, class T>
 void run(const ConvShape& s, const ConvArrays& arrays) {
   ImageWork<Direction, T> work(s, arrays.workspace);
@@ -218,6 +231,7 @@ void run(const ConvShape& s, const ConvArrays& arrays) {
     T* workspace = work.workers + worker * work.per_worker;
     for (int64_t u = begin; u < stop; ++u) {
       k.correlate(p, u, source, work.packed, bias, out, workspace);
+      finish_part<T>(s, arrays, part_of(p, u, k.lanes));
     }
   });
 }

@@ -31,9 +31,16 @@ struct Context {
   const GemmKernels& kernels;
   int64_t size;  // of an element, in bytes
   DType dtype;
+  Activation activation;
 
-  explicit Context(DType type)
-      : kernels(matmul_table().gemm[type == DType::kFloat64]), size(itemsize(type)), dtype(type) {}
+  explicit Context(DType type, Activation applied = {})
+      : kernels(matmul_table().gemm[type == DType::kFloat64]),
+        size(itemsize(type)),
+        dtype(type),
+        activation(applied) {}
+
+  // What is left to do once the elements of p's C are whole.
+  void finish(const Product& p) const { activation.rows(p.c, p.rows, p.cols, p.c_row, size); }
 
   Product slice(Product p, int64_t row, int64_t rows, int64_t col, int64_t cols) const {
     p.a = advance(p.a, row * p.a_row * size);
@@ -87,8 +94,10 @@ void dots_run(const Context& context, const Product& p, char*) {
   parallel(groups, grain_for(context.nanoseconds(p) / static_cast<double>(groups)),
            [&](int64_t begin, int64_t end, int) {
              const int64_t first = begin * kGroup, count = std::min(end * kGroup, size) - first;
-             context.kernels.dots(by_rows ? context.slice(p, first, count, 0, p.cols)
-                                          : context.slice(p, 0, p.rows, first, count));
+             const Product part = by_rows ? context.slice(p, first, count, 0, p.cols)
+                                          : context.slice(p, 0, p.rows, first, count);
+             context.kernels.dots(part);
+             context.finish(part);
            });
 }
 
@@ -98,7 +107,9 @@ void thin_run(const Context& context, const Product& p, char*) {
   parallel(stretches, grain_for(context.nanoseconds(p) / static_cast<double>(stretches)),
            [&](int64_t begin, int64_t end, int) {
              const int64_t col = begin * width, cols = std::min(end * width, p.cols) - col;
-             context.kernels.thin(context.slice(p, 0, p.rows, col, cols));
+             const Product part = context.slice(p, 0, p.rows, col, cols);
+             context.kernels.thin(part);
+             context.finish(part);
            });
 }
 
@@ -125,8 +136,10 @@ bool writes_bound(const Context& context, const Product& p) {
   return p.depth <= kFewSteps && crowded(context, p.c_row);
 }
 
-// `packed_a`: null, or where each worker packs its run of A, once for all columns.
-void multiply_strips(const Context& context, const StripProduct& strips, char* packed_a = nullptr) {
+// `packed_a`: null, or where each worker packs its run of A, once for all columns. `last`: nothing
+// is added to these elements of C any more.
+void multiply_strips(const Context& context, const StripProduct& strips, char* packed_a = nullptr,
+                     bool last = true) {
   const Product& p = strips.product;
   const GemmKernels& kernels = context.kernels;
   const int64_t tile_cols = kernels.tile_cols;
@@ -165,6 +178,7 @@ void multiply_strips(const Context& context, const StripProduct& strips, char* p
         part.a_panel = p.depth * kernels.panel_pitch;
       }
       kernels.multiply(part);
+      if (last) context.finish(part.product);
     }
   });
 }
@@ -267,7 +281,8 @@ void packed_run(const Context& context, const Product& p, char* workspace) {
         part.row_bias = part.col_bias = nullptr;
       }
       const void* edge = workspace + cols / tile_cols * strip * context.size;
-      multiply_strips(context, StripProduct{part, strip, edge}, packed_a);
+      multiply_strips(context, StripProduct{part, strip, edge}, packed_a,
+                      block + 1 == blocks.depth_blocks);
     }
   }
 }
@@ -276,7 +291,9 @@ void naive_run(const Context& context, const Product& p, char*) {
   const auto kernel = matmul_table().naive[static_cast<int>(context.dtype)];
   parallel(p.rows, grain_for(16 * context.nanoseconds(p) / static_cast<double>(p.rows)),
            [&](int64_t begin, int64_t end, int) {
-             kernel(context.slice(p, begin, end - begin, 0, p.cols));
+             const Product part = context.slice(p, begin, end - begin, 0, p.cols);
+             kernel(part);
+             context.finish(part);
            });
 }
 
@@ -358,6 +375,7 @@ size_t deep_workspace(const Context& context, const Product& p) {
 }
 void deep_run(const Context& context, const Product& p, char* workspace) {
   const Pieces pieces(context, p);
+  const Context partial(context.dtype);  // the activation is for the sum of the pieces
   const int64_t values = p.rows * p.cols;
   parallel(pieces.count, grain_for(context.nanoseconds(pieces.piece)),
            [&](int64_t begin, int64_t end, int worker) {
@@ -367,7 +385,7 @@ void deep_run(const Context& context, const Product& p, char* workspace) {
                piece.a = advance(p.a, k * p.a_col * context.size);
                piece.b = advance(p.b, k * p.b_row * context.size);
                piece.c = workspace + i * values * context.size;
-               pieces.inner.run(context, piece,
+               pieces.inner.run(partial, piece,
                                 workspace + pieces.partial_bytes +
                                     static_cast<size_t>(worker) * pieces.inner_bytes);
              }
@@ -415,7 +433,7 @@ struct Plan {
   bool side_by_side;
 
   explicit Plan(const Gemm& gemm)
-      : context(gemm.dtype),
+      : context(gemm.dtype, gemm.activation),
         product(normalized(gemm.product)),
         algorithm(choose(context, product)),
         batch(product.rows == 0 || product.cols == 0 ? 0 : numel(gemm.batch)),

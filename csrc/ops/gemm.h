@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "core/shape.h"
+#include "ops/fused_activation.h"
 #include "ops/matmul.kernel.h"
 
 namespace cr {
@@ -16,6 +17,7 @@ struct Gemm {
   DType dtype;
   Product product;
   Dims batch, a_batch, b_batch, c_batch;
+  Activation activation;  // of the results, the bias added
 
   Gemm(DType type, const Product& first) : dtype(type), product(first) {}
 };

@@ -211,8 +211,23 @@ Gemm linear_gemm(const Call& call, void* out) {
   return gemm;
 }
 
+void infer_linear(Call& call) {
+  const Gemm gemm = linear_gemm(call, nullptr);
+  Dims shape = call.in[0].shape();
+  shape.back() = call.in[1].size(0);
+  call.set_output(0, shape, gemm.dtype);
+  call.contiguous = call.in[2] && !call.in[2].contiguous();
+  call.workspace_bytes = gemm_workspace(gemm);
+}
+
+void linear_vjp(Vjp& v, const Tensor& grad) {
+  v.set(0, [&] { return OP(matmul)(grad, v.in(1)); });
+  v.set(1, [&] { return OP(matmul)(transposed(as_matrix(grad)), as_matrix(v.in(0))); });
+  v.set(2, [&] { return OP(sum)(as_matrix(grad), Dims{0}); });
+}
+
 const Row linear_row =
-    Row("linear(Tensor input, Tensor weight, Tensor? bias=None)")
+    Row("linear(Tensor input, Tensor weight, Tensor? bias=None, *, " CR_ACTIVATION ")")
         .doc(
             R"(Apply a linear layer: ``out = input @ weight.T + bias``, in one pass over the output.
 
@@ -220,12 +235,14 @@ Args:
     input: Tensor of shape (..., in_features).
     weight: Tensor of shape (out_features, in_features), the same dtype.
     bias: Tensor of shape (out_features,), or None.
+    activation: the name of an activation function for the result, in the same pass and to the
+        same bits as by itself, with its default arguments.
 
 Returns:
     Tensor of shape (..., out_features).
 
 Raises:
-    ValueError: when the shapes do not fit.
+    ValueError: when the shapes do not fit or the activation is unknown.
     TypeError: when the dtypes differ or are bool.
 
 Gradient: ``grad @ weight``, ``grad.T @ input`` and the sum of ``grad`` over all but its last
@@ -236,23 +253,32 @@ Example:
     >>> F.linear(cr.tensor([[1., 2.]]), cr.tensor([[1., 1.], [0., 1.]]), cr.tensor([0., 10.]))
     tensor([[ 3., 12.]])
 )")
-        .infer([](Call& call) {
-          const Gemm gemm = linear_gemm(call, nullptr);
-          Dims shape = call.in[0].shape();
-          shape.back() = call.in[1].size(0);
-          call.set_output(0, shape, gemm.dtype);
-          call.contiguous = call.in[2] && !call.in[2].contiguous();
-          call.workspace_bytes = gemm_workspace(gemm);
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          const int64_t activation = attrs.i(0);
+          if (activation == 0) return Tensor();
+          return fuses_activation(activation, in)
+                     ? OP(_linear_activated)(in[0], in[1], in[2], activation)
+                     : activated(activation, OP(linear)(in[0], in[1], in[2]));
         })
+        .infer(infer_linear)
         .launch([](Call& call) { run_gemm(call, linear_gemm(call, call.out[0].data())); })
         .saves("weight for input, input for weight")
-        .vjp([](Vjp& v) {
-          const Tensor grad = v.grad();
-          v.set(0, [&] { return OP(matmul)(grad, v.in(1)); });
-          v.set(1, [&] { return OP(matmul)(transposed(as_matrix(grad)), as_matrix(v.in(0))); });
-          v.set(2, [&] { return OP(sum)(as_matrix(grad), Dims{0}); });
-        })
+        .vjp([](Vjp& v) { linear_vjp(v, v.grad()); })
         .nn();
+
+const Row linear_activated_row =
+    Row("_linear_activated(Tensor input, Tensor weight, Tensor? bias, int activation)")
+        .doc("linear, then an activation function (ops/fused_activation.h).")
+        .infer(infer_linear)
+        .launch([](Call& call) {
+          Gemm gemm = linear_gemm(call, call.out[0].data());
+          gemm.activation = fused_activation(call.attrs.i(0), gemm.dtype);
+          run_gemm(call, gemm);
+        })
+        .saves("weight for input, input for weight, out")
+        .vjp([](Vjp& v) {
+          linear_vjp(v, fused_activation_grad(v.attrs().i(0), v.grad(), v.out()));
+        });
 
 // ---------------------------------------------------------------- named ranks
 

@@ -12,6 +12,7 @@
 #include "autograd/node.h"
 #include "core/parallel.h"
 #include "ops/carver.h"
+#include "ops/fused_activation.h"
 #include "ops/norm.kernel.h"
 
 namespace cr {
@@ -156,6 +157,24 @@ void set_scales(const Planes& p, int64_t s, const T* weight, double inverse, T* 
   }
 }
 
+// kernel.affine, then the activation, a few planes at a time: they are still in L1.
+template <class T>
+void affine(const NormKernels<T>& kernel, const PlaneRows<T>& planes, const T* scale,
+            const T* shift, T* out, Activation activation) {
+  if (!activation) return kernel.affine(planes, scale, shift, out);
+  constexpr int64_t kElements = 2048;
+  const int64_t few = std::max<int64_t>(kElements / std::max<int64_t>(planes.n, 1), 1);
+  for (int64_t r = 0; r < planes.rows; r += few) {
+    PlaneRows<T> part = planes;
+    part.x += r * planes.stride;
+    part.rows = std::min(few, planes.rows - r);
+    part.mean += r * planes.mean_step;
+    T* to = out + r * planes.stride;
+    kernel.affine(part, scale + r * planes.step, shift ? shift + r * planes.step : shift, to);
+    activation.rows(to, part.rows, planes.n, planes.stride, sizeof(T));
+  }
+}
+
 // f(first, count) over the columns of (batch, groups), which are planes of one element.
 template <class F>
 void over_columns(const Planes& p, F&& f) {
@@ -168,7 +187,7 @@ void over_columns(const Planes& p, F&& f) {
 }
 
 template <class T>
-void plane_norm(Call& call) {
+void plane_norm(Call& call, Activation activation) {
   const Planes p(call.in[0].shape(), call.attrs.i(0), call.attrs.b(1));
   const double eps = call.attrs.f(2);
   const T *x = call.in[0].data<T>(), *weight = data_or_null<T>(call.in[1]),
@@ -178,6 +197,7 @@ void plane_norm(Call& call) {
     over_columns(p, [&](int64_t j, int64_t width) {
       kernels<T>().columns(x + j, weight ? weight + j : weight, bias ? bias + j : bias, p.batch,
                            p.groups, width, eps, out + j, mean + j, var + j);
+      activation.rows(out + j, p.batch, width, p.groups, sizeof(T));
     });
     return;
   }
@@ -210,8 +230,8 @@ void plane_norm(Call& call) {
         set_scales(p, s, weight, inverse_deviation(var[s], eps), scale);
       },
       [&](const Run& run) {
-        kernel.affine(rows_of(run, p, x, mean), scale + p.scale(run.first),
-                      bias ? bias + run.first % p.channels() : bias, out + run.first * p.size);
+        affine(kernel, rows_of(run, p, x, mean), scale + p.scale(run.first),
+               bias ? bias + run.first % p.channels() : bias, out + run.first * p.size, activation);
       });
 }
 
@@ -288,44 +308,66 @@ size_t plane_workspace(const Planes& p) {
   return carver.used() + 64;
 }
 
+void infer_plane_norm(Call& call) {
+  call.contiguous = true;
+  call.outputs = 3;
+  const Tensor& x = call.in[0];
+  const Planes p(x.shape(), call.attrs.i(0), call.attrs.b(1));
+  call.out_meta[0] = x.meta();
+  call.set_output(1, {p.statistics()}, x.dtype());
+  call.set_output(2, {p.statistics()}, x.dtype());
+  call.workspace_bytes = plane_workspace(p);
+}
+
+void launch_plane_norm(Call& call, Activation activation = {}) {
+  dispatch_floating(call.in[0].dtype(),
+                    [&](auto tag) { plane_norm<typename decltype(tag)::type>(call, activation); });
+}
+
+void plane_norm_vjp(Vjp& v, const Tensor& grad) {
+  const Tensor x = v.in(0), weight = v.needs(0) ? v.in(1) : Tensor();
+  const Planes p(x.shape(), v.attrs().i(0), v.attrs().b(1));
+  const double eps = v.attrs().f(2);
+  if (!GradMode::enabled()) {
+    Attrs attrs;
+    attrs.push_int(p.groups);
+    attrs.push_bool(p.across);
+    attrs.push_float(eps);
+    Tensor out[kMaxOutputs];
+    run(OP(_plane_norm_grad), {grad, x, weight, v.out(1), v.out(2)}, attrs, out);
+    for (int i = 0; i < 3; ++i) v.set(i, out[i]);
+    return;
+  }
+  const Dims axes = p.across ? Dims{0, 2, 3} : Dims{2, 3};
+  const Dims shape{p.batch, p.groups, p.per_group, p.size};
+  const Tensor factor = weight ? OP(reshape)(weight, Dims{1, p.groups, p.per_group, 1}) : Tensor();
+  const Gradients d = taped_gradients(OP(reshape)(grad, shape), OP(reshape)(x, shape), factor, axes,
+                                      {0, 3}, eps, true);
+  v.set(0, [&] { return OP(reshape)(d.input, x.shape()); });
+  v.set(1, [&] { return OP(reshape)(d.weight, Dims{p.channels()}); });
+  v.set(2, [&] { return OP(reshape)(d.bias, Dims{p.channels()}); });
+}
+
 const Row plane_norm_row =
     Row("_plane_norm(Tensor input, Tensor? weight, Tensor? bias, int groups, bool across, "
         "float eps) -> (Tensor out, Tensor mean, Tensor var)")
         .doc("Normalize (N, C, S) by the mean and variance of groups of channels.")
-        .infer([](Call& call) {
-          call.contiguous = true;
-          call.outputs = 3;
-          const Tensor& x = call.in[0];
-          const Planes p(x.shape(), call.attrs.i(0), call.attrs.b(1));
-          call.out_meta[0] = x.meta();
-          call.set_output(1, {p.statistics()}, x.dtype());
-          call.set_output(2, {p.statistics()}, x.dtype());
-          call.workspace_bytes = plane_workspace(p);
-        })
-        .launch([](Call& call) {
-          dispatch_floating(call.in[0].dtype(),
-                            [&](auto tag) { plane_norm<typename decltype(tag)::type>(call); });
-        })
+        .infer(infer_plane_norm)
+        .launch([](Call& call) { launch_plane_norm(call); })
         .saves("input, weight for input, mean, var")
+        .vjp([](Vjp& v) { plane_norm_vjp(v, v.grad(0)); });
+
+const Row plane_norm_activated_row =
+    Row("_plane_norm_activated(Tensor input, Tensor? weight, Tensor? bias, int groups, "
+        "bool across, float eps, int activation) -> (Tensor out, Tensor mean, Tensor var)")
+        .doc("_plane_norm, then an activation function (ops/fused_activation.h).")
+        .infer(infer_plane_norm)
+        .launch([](Call& call) {
+          launch_plane_norm(call, fused_activation(call.attrs.i(3), call.in[0].dtype()));
+        })
+        .saves("input, weight for input, out, mean, var")
         .vjp([](Vjp& v) {
-          const Tensor x = v.in(0), grad = v.grad(0);
-          const Tensor weight = v.needs(0) ? v.in(1) : Tensor();
-          const Planes p(x.shape(), v.attrs().i(0), v.attrs().b(1));
-          if (!GradMode::enabled()) {
-            Tensor out[kMaxOutputs];
-            run(OP(_plane_norm_grad), {grad, x, weight, v.out(1), v.out(2)}, v.attrs(), out);
-            for (int i = 0; i < 3; ++i) v.set(i, out[i]);
-            return;
-          }
-          const Dims axes = p.across ? Dims{0, 2, 3} : Dims{2, 3};
-          const Dims shape{p.batch, p.groups, p.per_group, p.size};
-          const Tensor factor =
-              weight ? OP(reshape)(weight, Dims{1, p.groups, p.per_group, 1}) : Tensor();
-          const Gradients d = taped_gradients(OP(reshape)(grad, shape), OP(reshape)(x, shape),
-                                              factor, axes, {0, 3}, v.attrs().f(2), true);
-          v.set(0, [&] { return OP(reshape)(d.input, x.shape()); });
-          v.set(1, [&] { return OP(reshape)(d.weight, Dims{p.channels()}); });
-          v.set(2, [&] { return OP(reshape)(d.bias, Dims{p.channels()}); });
+          plane_norm_vjp(v, fused_activation_grad(v.attrs().i(3), v.grad(0), v.out(0)));
         });
 
 const Row plane_norm_grad_row =
@@ -361,7 +403,7 @@ void scales(const Tensor& var, const Tensor& weight, double eps, T* scale) {
 }
 
 template <class T>
-void plane_scale(Call& call) {
+void plane_scale(Call& call, Activation activation) {
   const Planes p(call.in[0].shape(), call.in[0].shape()[1], true);
   const T *x = call.in[0].data<T>(), *mean = call.in[1].data<T>(),
           *shift = data_or_null<T>(call.in[4]);
@@ -373,59 +415,81 @@ void plane_scale(Call& call) {
                const int64_t at = begin * p.groups;
                kernels<T>().columns_affine(x + at, mean, scale, shift, end - begin, p.groups,
                                            p.groups, out + at);
+               activation.rows(out + at, end - begin, p.groups, p.groups, sizeof(T));
              });
     return;
   }
   in_order(p, [&](const Run& run) {
     const int64_t channel = run.first % p.groups;
-    kernels<T>().affine(rows_of(run, p, x, mean), scale + channel, shift ? shift + channel : shift,
-                        out + run.first * p.size);
+    affine(kernels<T>(), rows_of(run, p, x, mean), scale + channel, shift ? shift + channel : shift,
+           out + run.first * p.size, activation);
   });
 }
+
+void infer_plane_scale(Call& call) {
+  call.contiguous = true;
+  call.out_meta[0] = call.in[0].meta();
+  call.workspace_bytes = static_cast<size_t>(call.in[2].nbytes());
+}
+
+void launch_plane_scale(Call& call, Activation activation = {}) {
+  dispatch_floating(call.in[0].dtype(),
+                    [&](auto tag) { plane_scale<typename decltype(tag)::type>(call, activation); });
+}
+
+void plane_scale_vjp(Vjp& v, const Tensor& grad) {
+  const double eps = v.attrs().f(0);
+  const bool statistics = v.needs(1) || v.needs(2) || v.needs(3);
+  const Tensor weight = v.in(3);
+  const auto column = [](const Tensor& t) { return OP(reshape)(t, Dims{t.numel(), 1}); };
+  Gradients d;
+  if (statistics && !GradMode::enabled()) {
+    Attrs attrs;
+    attrs.push_float(eps);
+    Tensor out[kMaxOutputs];
+    run(OP(_plane_scale_grad), {grad, v.in(0), v.in(1), v.in(2), weight}, attrs, out);
+    d = {out[0], out[1], out[2]};
+  }
+  const Tensor inverse = OP(rsqrt)(v.in(2) + eps);
+  const Tensor scale = weight ? inverse * weight : inverse;
+  if (!d.input) {
+    if (v.needs(0)) d.input = grad * column(scale);
+    if (statistics || v.needs(4)) d.bias = OP(sum)(grad, Dims{0, 2});
+    if (statistics) {
+      d.weight = OP(sum)(grad * (v.in(0) - column(v.in(1))), Dims{0, 2}) * inverse;
+    }
+  }
+  v.set(0, d.input);
+  v.set(1, [&] { return -(scale * d.bias); });
+  v.set(2, [&] { return scale * inverse * d.weight * -0.5; });
+  v.set(3, d.weight);
+  v.set(4, d.bias);
+}
+
+#define CR_SCALE_SAVES                                                             \
+  "input for mean, input for var, input for weight, mean, var, weight for input, " \
+  "weight for mean, weight for var"
 
 const Row plane_scale_row =
     Row("_plane_scale(Tensor input, Tensor mean, Tensor var, Tensor? weight, Tensor? bias, "
         "float eps)")
         .doc("Normalize (N, C, S) by a given mean and variance of each channel.")
-        .infer([](Call& call) {
-          call.contiguous = true;
-          call.out_meta[0] = call.in[0].meta();
-          call.workspace_bytes = static_cast<size_t>(call.in[2].nbytes());
-        })
+        .infer(infer_plane_scale)
+        .launch([](Call& call) { launch_plane_scale(call); })
+        .saves(CR_SCALE_SAVES)
+        .vjp([](Vjp& v) { plane_scale_vjp(v, v.grad()); });
+
+const Row plane_scale_activated_row =
+    Row("_plane_scale_activated(Tensor input, Tensor mean, Tensor var, Tensor? weight, "
+        "Tensor? bias, float eps, int activation)")
+        .doc("_plane_scale, then an activation function (ops/fused_activation.h).")
+        .infer(infer_plane_scale)
         .launch([](Call& call) {
-          dispatch_floating(call.in[0].dtype(),
-                            [&](auto tag) { plane_scale<typename decltype(tag)::type>(call); });
+          launch_plane_scale(call, fused_activation(call.attrs.i(1), call.in[0].dtype()));
         })
-        .saves(
-            "input for mean, input for var, input for weight, mean, var, weight for input, "
-            "weight for mean, weight for var")
+        .saves(CR_SCALE_SAVES ", out")
         .vjp([](Vjp& v) {
-          const double eps = v.attrs().f(0);
-          const bool statistics = v.needs(1) || v.needs(2) || v.needs(3);
-          const Tensor grad = v.grad(), weight = v.in(3);
-          const auto column = [](const Tensor& t) { return OP(reshape)(t, Dims{t.numel(), 1}); };
-          Gradients d;
-          if (statistics && !GradMode::enabled()) {
-            Attrs attrs;
-            attrs.push_float(eps);
-            Tensor out[kMaxOutputs];
-            run(OP(_plane_scale_grad), {grad, v.in(0), v.in(1), v.in(2), weight}, attrs, out);
-            d = {out[0], out[1], out[2]};
-          }
-          const Tensor inverse = OP(rsqrt)(v.in(2) + eps);
-          const Tensor scale = weight ? inverse * weight : inverse;
-          if (!d.input) {
-            if (v.needs(0)) d.input = grad * column(scale);
-            if (statistics || v.needs(4)) d.bias = OP(sum)(grad, Dims{0, 2});
-            if (statistics) {
-              d.weight = OP(sum)(grad * (v.in(0) - column(v.in(1))), Dims{0, 2}) * inverse;
-            }
-          }
-          v.set(0, d.input);
-          v.set(1, [&] { return -(scale * d.bias); });
-          v.set(2, [&] { return scale * inverse * d.weight * -0.5; });
-          v.set(3, d.weight);
-          v.set(4, d.bias);
+          plane_scale_vjp(v, fused_activation_grad(v.attrs().i(1), v.grad(), v.out()));
         });
 
 template <class T>

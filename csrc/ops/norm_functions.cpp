@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "autograd/node.h"
+#include "ops/fused_activation.h"
 
 namespace cr {
 namespace {
@@ -47,7 +48,7 @@ constexpr int64_t kShort = 16;  // planes of fewer elements are not worth a call
 
 // By given statistics, as in evaluation.
 Tensor normalize_by(const char* op, const Tensor& x, const Tensor& mean, const Tensor& var,
-                    const Tensor& weight, const Tensor& bias, double eps) {
+                    const Tensor& weight, const Tensor& bias, double eps, int64_t activation) {
   CR_CHECK(mean && var, op,
            ": without the statistics of the batch, running_mean and running_var are needed "
            "(got None)");
@@ -62,8 +63,9 @@ Tensor normalize_by(const char* op, const Tensor& x, const Tensor& mean, const T
   };
   Attrs attrs;
   attrs.push_float(eps);
+  if (activation != 0) attrs.push_int(activation);
   Tensor out[kMaxOutputs];
-  run(OP(_plane_scale),
+  run(activation == 0 ? OP(_plane_scale) : OP(_plane_scale_activated),
       {OP(reshape)(x, planes), by_channel(OP(to)(mean, x.dtype())),
        by_channel(OP(to)(var, x.dtype())), by_channel(weight), by_channel(bias)},
       attrs, out);
@@ -83,18 +85,20 @@ struct Normalized {
 };
 
 Normalized normalize_planes(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                            int64_t groups, bool across, double eps) {
+                            int64_t groups, bool across, double eps, int64_t activation = 0) {
   Attrs attrs;
   attrs.push_int(groups);
   attrs.push_bool(across);
   attrs.push_float(eps);
+  if (activation != 0) attrs.push_int(activation);
   Tensor out[kMaxOutputs];
-  run(OP(_plane_norm), {x, weight, bias}, attrs, out);
+  run(activation == 0 ? OP(_plane_norm) : OP(_plane_norm_activated), {x, weight, bias}, attrs, out);
   return {out[0], out[1], out[2]};
 }
 
 // Batch and instance normalization: what the two differ in is `across`.
-Tensor normalize_channels(const char* op, const TensorList& in, const Attrs& attrs, bool across) {
+Tensor normalize_channels(const char* op, const TensorList& in, const Attrs& attrs, bool across,
+                          int64_t activation = 0) {
   const Tensor &x = in[0], &running_mean = in[1], &running_var = in[2];
   const Tensor &weight = in[3], &bias = in[4];
   const bool by_input = attrs.b(0);
@@ -107,7 +111,8 @@ Tensor normalize_channels(const char* op, const TensorList& in, const Attrs& att
   check_parameter(op, "bias", bias, x, {channels});
   check_running(op, "running_mean", running_mean, x);
   check_running(op, "running_var", running_var, x);
-  if (!by_input) return normalize_by(op, x, running_mean, running_var, weight, bias, eps);
+  if (!by_input)
+    return normalize_by(op, x, running_mean, running_var, weight, bias, eps, activation);
 
   const int64_t count = across ? batch * size : size;
   CR_CHECK(count != 1, op, ": one value per channel has no variance (got input of shape ", shape,
@@ -118,7 +123,7 @@ Tensor normalize_channels(const char* op, const TensorList& in, const Attrs& att
   if (gather) {
     planes = OP(reshape)(OP(transpose)(planes, 0, 1), Dims{1, channels, batch * size});
   }
-  Normalized result = normalize_planes(planes, weight, bias, channels, across, eps);
+  Normalized result = normalize_planes(planes, weight, bias, channels, across, eps, activation);
   if (gather) {
     result.out =
         OP(contiguous)(OP(transpose)(OP(reshape)(result.out, Dims{channels, batch, size}), 0, 1));
@@ -157,7 +162,7 @@ Tensor normalize_last(const char* op, const Tensor& x, const Dims& normalized, c
 const Row batch_norm_row =
     Row("batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, "
         "Tensor? weight=None, Tensor? bias=None, bool training=False, float momentum=0.1, "
-        "float eps=1e-05)")
+        "float eps=1e-05, *, " CR_ACTIVATION ")")
         .doc(R"(``(input - mean) / sqrt(var + eps) * weight + bias`` for every channel.
 
 In training, mean and (biased) variance are those of the batch, and the running statistics move
@@ -172,9 +177,11 @@ Args:
     training: whether to use the statistics of the batch.
     momentum: weight of the new value in the running statistics.
     eps: added to the variance.
+    activation: the name of an activation function for the result, in the same pass and to the
+        same bits as by itself, with its default arguments.
 
 Raises:
-    ValueError: when shapes do not fit, there is one value per channel in training, eps is
+    ValueError: when shapes do not fit, the activation is unknown, there is one value per channel in training, eps is
         negative, or the running statistics are missing in evaluation.
     TypeError: when dtypes differ or are not floating.
 
@@ -185,7 +192,11 @@ Example:
 )")
         .nn()
         .compose([](const TensorList& in, const Attrs& attrs) {
-          return normalize_channels("batch_norm", in, attrs, true);
+          const int64_t activation = attrs.i(3);
+          if (activation == 0 || fuses_activation(activation, in)) {
+            return normalize_channels("batch_norm", in, attrs, true, activation);
+          }
+          return activated(activation, normalize_channels("batch_norm", in, attrs, true));
         });
 
 const Row instance_norm_row =

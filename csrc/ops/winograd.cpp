@@ -125,6 +125,21 @@ struct Work {
   }
 };
 
+// What unit u has written.
+ConvPart part_of(const Winograd& p, int64_t u) {
+  const int64_t image = u / p.strips / p.bands * p.unit_images;
+  const int64_t row = u / p.strips % p.bands * p.unit_tiles_h * p.tile;
+  const int64_t column = u % p.strips * p.unit_tiles_w * p.tile;
+  return {.image = image,
+          .images = std::min(p.unit_images, p.images - image),
+          .channel = 0,
+          .channels = p.rows,
+          .row = row,
+          .rows = std::min(p.unit_tiles_h * p.tile, p.out_height - row),
+          .column = column,
+          .columns = std::min(p.unit_tiles_w * p.tile, p.out_width - column)};
+}
+
 void run(ConvDirection direction, const ConvShape& s, int64_t tile, const ConvArrays& arrays) {
   const Work work(direction, s, tile, arrays.workspace);
   const Winograd& p = work.p;
@@ -142,6 +157,7 @@ void run(ConvDirection direction, const ConvShape& s, int64_t tile, const ConvAr
     float* workspace = work.workers + worker * work.per_worker;
     for (int64_t u = begin; u < end; ++u) {
       k.correlate(p, u, source, work.weights, bias, out, workspace);
+      finish_part<float>(s, arrays, part_of(p, u));
     }
   });
 }

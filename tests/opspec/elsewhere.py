@@ -69,6 +69,11 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_get_total_norm": ("test_optim_more.py", "get_total_norm"),
     "_clip_grad_norm_": ("test_optim_more.py", "clip_grad_norm_"),
     "_clip_grad_value_": ("test_optim_more.py", "clip_grad_value_"),
+    # With an activation in the same pass.
+    "_linear_activated": ("test_fused_activation.py", "test_linear"),
+    "_conv_activated": ("test_fused_activation.py", "test_every_algorithm_of_convolutions"),
+    "_plane_norm_activated": ("test_fused_activation.py", "test_batch_norm"),
+    "_plane_scale_activated": ("test_fused_activation.py", "test_batch_norm"),
     # The rows that convolution and pooling and their gradients are made of.
     "_conv": ("test_conv.py", "test_gradients_of_the_family"),
     "_conv_input_grad": ("test_conv.py", "_conv_input_grad"),

@@ -36,6 +36,8 @@ def conv1d(
     padding: int | str | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
+    *,
+    activation: str | None = None,
 ) -> Tensor:
     """Slide a bank of kernels over sequences (cross-correlation).
 
@@ -48,12 +50,14 @@ def conv1d(
             ``"valid"``.
         dilation: distance between kernel elements.
         groups: channels are convolved in this many separate groups.
+        activation: the name of an activation function for the result, as in ``F.linear``.
 
     Returns:
         ``(N, O, M)`` with ``M = (L + 2 padding - dilation (K - 1) - 1) // stride + 1``.
 
     Raises:
-        ValueError: sizes do not fit, or the kernel is larger than the padded input.
+        ValueError: sizes do not fit, the kernel is larger than the padded input, or the
+            activation is unknown.
 
     Example:
         >>> x, w = cr.tensor([[1.0, 2.0, 4.0]]), cr.tensor([[[-1.0, 1.0]]])
@@ -63,7 +67,7 @@ def conv1d(
     sides: Any = padding
     if isinstance(padding, str):
         sides = _conv_padding("conv1d", weight, padding, stride, dilation)
-    return _core.conv1d(input, weight, bias, stride, sides, dilation, groups)
+    return _core.conv1d(input, weight, bias, stride, sides, dilation, groups, activation=activation)
 
 
 def conv2d(
@@ -74,6 +78,8 @@ def conv2d(
     padding: int | str | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
+    *,
+    activation: str | None = None,
 ) -> Tensor:
     """Slide a bank of kernels over images (cross-correlation).
 
@@ -86,13 +92,15 @@ def conv2d(
             or ``"valid"``.
         dilation: distance between kernel elements.
         groups: channels are convolved in this many separate groups.
+        activation: the name of an activation function for the result, as in ``F.linear``.
 
     Returns:
         ``(N, O, P, Q)`` with ``P = (H + 2 padding - dilation (R - 1) - 1) // stride + 1`` and Q
         alike.
 
     Raises:
-        ValueError: sizes do not fit, or the kernel is larger than the padded input.
+        ValueError: sizes do not fit, the kernel is larger than the padded input, or the
+            activation is unknown.
 
     Example:
         >>> F.conv2d(cr.ones(1, 3, 3), cr.ones(1, 1, 2, 2))
@@ -102,7 +110,7 @@ def conv2d(
     sides: Any = padding
     if isinstance(padding, str):
         sides = _conv_padding("conv2d", weight, padding, stride, dilation)
-    return _core.conv2d(input, weight, bias, stride, sides, dilation, groups)
+    return _core.conv2d(input, weight, bias, stride, sides, dilation, groups, activation=activation)
 
 
 def conv3d(
@@ -113,6 +121,8 @@ def conv3d(
     padding: int | str | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
+    *,
+    activation: str | None = None,
 ) -> Tensor:
     """Slide a bank of kernels over volumes (cross-correlation).
 
@@ -125,13 +135,15 @@ def conv3d(
             (stride 1 only) or ``"valid"``.
         dilation: distance between kernel elements.
         groups: channels are convolved in this many separate groups.
+        activation: the name of an activation function for the result, as in ``F.linear``.
 
     Returns:
         ``(N, O, E, P, T)`` with ``E = (D + 2 padding - dilation (Q - 1) - 1) // stride + 1``, P
         and T alike.
 
     Raises:
-        ValueError: sizes do not fit, or the kernel is larger than the padded input.
+        ValueError: sizes do not fit, the kernel is larger than the padded input, or the
+            activation is unknown.
 
     Example:
         >>> F.conv3d(cr.ones(1, 3, 3, 3), cr.ones(2, 1, 2, 2, 2), padding="same").shape
@@ -140,4 +152,4 @@ def conv3d(
     sides: Any = padding
     if isinstance(padding, str):
         sides = _conv_padding("conv3d", weight, padding, stride, dilation)
-    return _core.conv3d(input, weight, bias, stride, sides, dilation, groups)
+    return _core.conv3d(input, weight, bias, stride, sides, dilation, groups, activation=activation)

@@ -118,6 +118,9 @@ class _BatchNorm(_ChannelNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize ``input``; in training, also follow its statistics."""
+        return self._forward_activated(input, None)
+
+    def _forward_activated(self, input: Tensor, activation: str | None) -> Tensor:
         self._check_rank(input)
         by_batch = self.training or self.running_mean is None
         # Not to be tracked now: the buffers stay as they are.
@@ -135,6 +138,7 @@ class _BatchNorm(_ChannelNorm):
             by_batch,
             momentum,
             self.eps,
+            activation=activation,
         )
         if count is not None:
             count.add_(1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from chainrule import Tensor
 
 from ..parameter import Parameter
+from .fusion import call_activated, fused_activation, takes_activation
 from .module import Module
 from .text import indent, layout
 
@@ -142,6 +143,9 @@ class _Ordered(Module):
 class Sequential(_Ordered):
     """Modules called one after the other.
 
+    A linear, convolutional or batch norm layer computes the activation right after it in the same
+    pass over its output, to the same bits, where neither module has hooks.
+
     Args:
         *modules: the modules, or one dict of named modules.
 
@@ -172,9 +176,19 @@ class Sequential(_Ordered):
 
     def forward(self, input: Any) -> Any:
         """Return ``input`` passed through every module in turn."""
+        layer: Any = None  # waits for what comes after it
         for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]
-        return input
+            if layer is not None:
+                activation = fused_activation(module)  # type: ignore[arg-type]
+                if activation is not None:
+                    input, layer = call_activated(layer, input, activation), None
+                    continue
+                input, layer = layer(input), None
+            if takes_activation(module):  # type: ignore[arg-type]
+                layer = module
+            else:
+                input = module(input)  # type: ignore[misc]
+        return input if layer is None else layer(input)
 
 
 class ModuleList(_Ordered):

@@ -184,13 +184,23 @@ class _Conv(_Convolution):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the convolution of ``input`` with ``weight``, plus ``bias``."""
+        return self._forward_activated(input, None)
+
+    def _forward_activated(self, input: Tensor, activation: str | None) -> Tensor:
         convolve = (F.conv1d, F.conv2d, F.conv3d)[self._rank - 1]
         padding = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._border(), mode=self.padding_mode)
             padding = (0,) * self._rank
         return convolve(
-            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            padding,
+            self.dilation,
+            self.groups,
+            activation=activation,
         )
 
 

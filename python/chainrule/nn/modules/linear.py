@@ -98,6 +98,9 @@ class Linear(Module[[Tensor], Tensor]):
         """Return ``input @ weight.T + bias``."""
         return F.linear(input, self.weight, self.bias)
 
+    def _forward_activated(self, input: Tensor, activation: str) -> Tensor:
+        return F.linear(input, self.weight, self.bias, activation=activation)
+
     def extra_repr(self) -> str:
         """Return the constructor's arguments."""
         return (
