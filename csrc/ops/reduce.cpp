@@ -60,18 +60,21 @@ Folded fold_axes(const Tensor& x, const Dims& axes) {
 
 // A long axis of few results is cut into pieces whose results are reduced again.
 constexpr int64_t kPiece = 1 << 16;
+constexpr int64_t kPieceColumns = 2048;
+
+int64_t piece_lines(const Folded& f) { return std::max<int64_t>(kPiece / f.inner, 1); }
 
 bool cut_pieces(Reduction kind, const Folded& f) {
   const bool reducible = kind != Reduction::kArgMax && kind != Reduction::kArgMin;
-  return reducible && f.inner == 1 && f.rows < 8 && f.n >= 2 * kPiece;
+  return reducible && f.inner <= kPieceColumns && f.rows < 8 && f.n >= 2 * piece_lines(f);
 }
 
 void run_kernel(ReduceKernel kernel, const Folded& f, const Tensor& out) {
   // Columns and rows are independent; chunk over rows, or over columns when there is one row.
   const double ns_per_row = 0.3 * static_cast<double>(f.n) * static_cast<double>(f.inner);
   if (f.rows == 1 && f.inner > 1) {
-    // Whole cache lines, and long enough stretches of each row for the memory to follow.
-    const int64_t grain = (grain_for(0.08 * static_cast<double>(f.n)) + 63) / 64 * 64;
+    // Long enough stretches of each line for the memory to follow.
+    const int64_t grain = (grain_for(0.08 * static_cast<double>(f.n)) + 1023) / 1024 * 1024;
     parallel(f.inner, grain, [&](int64_t begin, int64_t end, int) {
       kernel(f.x.data(), out.data(), {f.n, f.inner, 0, 1, begin, end});
     });
@@ -87,7 +90,37 @@ Reduction joining(Reduction kind) {
   return kind == Reduction::kSumSquares ? Reduction::kSum : kind;
 }
 
-void reduce_into(Reduction kind, const Tensor& x, const Dims& axes, const Tensor& out) {
+// The dimensions in the order of memory, where that makes x contiguous and keeps the order of the
+// results: `x` becomes such a view, `axes` the same axes in it.
+bool in_memory_order(Tensor& x, Dims& axes) {
+  Dims order;
+  for (int d = 0; d < x.rank(); ++d) {
+    int at = order.size();
+    while (at > 0 && x.strides()[static_cast<int>(order[at - 1])] < x.strides()[d]) --at;
+    order.insert(at, d);
+  }
+  Dims shape, strides, moved;
+  int64_t kept = -1;
+  for (int i = 0; i < order.size(); ++i) {
+    const int d = static_cast<int>(order[i]);
+    if (axes.contains(d)) {
+      moved.push_back(i);
+    } else if (x.shape()[d] > 1) {
+      if (d < kept) return false;
+      kept = d;
+    }
+    shape.push_back(x.shape()[d]);
+    strides.push_back(x.strides()[d]);
+  }
+  const Tensor view = x.alias(shape, strides, 0);
+  if (!view.contiguous()) return false;
+  x = view;
+  axes = moved;
+  return true;
+}
+
+void reduce_into(Reduction kind, Tensor x, Dims axes, const Tensor& out) {
+  if (!x.contiguous()) in_memory_order(x, axes);
   // Axes that lie apart, as those of channels' sums: the last run of neighbours first, so that
   // nothing is copied. (Indices have one axis.)
   int run = axes.size() - 1;
@@ -104,22 +137,22 @@ void reduce_into(Reduction kind, const Tensor& x, const Dims& axes, const Tensor
       reduce_table().kernel[static_cast<int>(kind)][static_cast<int>(x.dtype())];
   if (!cut_pieces(kind, f)) return run_kernel(kernel, f, out);
   // Whole pieces as extra rows, the rest as one more.
-  const int64_t pieces = f.n / kPiece, rest = f.n - pieces * kPiece;
+  const int64_t lines = piece_lines(f), pieces = f.n / lines, rest = f.n - pieces * lines;
   const int64_t partials = pieces + (rest > 0);
-  const Tensor partial = Tensor::empty({f.rows, partials}, out.dtype());
-  const int64_t in_size = itemsize(x.dtype()), out_size = itemsize(out.dtype());
+  const Tensor partial = Tensor::empty({f.rows, partials, f.inner}, out.dtype());
+  const int64_t in_size = f.inner * itemsize(x.dtype()), out_size = f.inner * itemsize(out.dtype());
   parallel(f.rows * partials, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i / partials, piece = i % partials;
-      const int64_t n = piece < pieces ? kPiece : rest;
-      kernel(f.x.data() + (row * f.n + piece * kPiece) * in_size, partial.data() + i * out_size,
-             {n, 1, 0, 1, 0, 1});
+      kernel(f.x.data() + (row * f.n + piece * lines) * in_size, partial.data() + i * out_size,
+             {piece < pieces ? lines : rest, f.inner, 0, 1, 0, f.inner});
     }
   });
   Folded again;
   again.x = partial;
   again.rows = f.rows;
   again.n = partials;
+  again.inner = f.inner;
   const ReduceKernel second =
       reduce_table().kernel[static_cast<int>(joining(kind))][static_cast<int>(out.dtype())];
   run_kernel(second, again, out);
@@ -191,9 +224,9 @@ Example:
           return in_other_integers(OP(sum), in, attrs, 2);
         })
         .infer([](Call& call) {
-          const DType result = sum_type(call);
-          const DType compute = is_floating(result) ? result : DType::kInt64;
-          infer_reduction(call, compute, compute);
+          const DType result = is_floating(sum_type(call)) ? sum_type(call) : DType::kInt64;
+          const bool counts = call.in[0].dtype() == DType::kBool && result == DType::kInt64;
+          infer_reduction(call, counts ? DType::kBool : result, result);
         })
         .launch([](Call& call) {
           reduce_into(Reduction::kSum, call.in[0], axes_of(call), call.out[0]);
@@ -223,10 +256,9 @@ Example:
           reduce_into(Reduction::kSum, x, axes_of(call), out);
           const double n = static_cast<double>(x.numel()) /
                            static_cast<double>(std::max<int64_t>(out.numel(), 1));
-          dispatch_floating(out.dtype(), [&](auto tag) {
-            using T = typename decltype(tag)::type;
-            T* values = out.data<T>();
-            for (int64_t i = 0; i < out.numel(); ++i) values[i] = static_cast<T>(values[i] / n);
+          const auto divide = reduce_table().divide[out.dtype() == DType::kFloat64];
+          parallel(out.numel(), grain_for(0.2), [&](int64_t begin, int64_t end, int) {
+            divide(out.data() + begin * itemsize(out.dtype()), end - begin, n);
           });
         })
         .vjp([](Vjp& v) {

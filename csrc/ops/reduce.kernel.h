@@ -21,6 +21,8 @@ enum class Reduction { kSum, kProd, kMax, kMin, kArgMax, kArgMin, kAny, kAll, kS
 
 struct ReduceTable {
   ReduceKernel kernel[static_cast<int>(Reduction::kCount)][kNumDTypes];  // null: not supported
+  // x[i] /= by for n numbers, float32 and float64.
+  void (*divide[2])(void* x, int64_t n, double by);
   // Running sums and products along the middle axis; out has the shape of x.
   ReduceKernel cumsum[kNumDTypes];
   ReduceKernel cumprod[kNumDTypes];

@@ -232,7 +232,7 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
         >>> cr.count_nonzero(cr.tensor([[0, 1], [2, 3]]), 0)
         tensor([1, 2])
     """
-    return (input != 0).sum(dim)
+    return (input if input.dtype is _core.bool else input != 0).sum(dim)
 
 
 # ---------------------------------------------------------------- without NaN

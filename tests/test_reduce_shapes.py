@@ -1,0 +1,112 @@
+"""Reductions of shapes with ways of their own: short rows, few columns, long, transposed."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+SHAPES = [
+    ((1000, 2), 1), ((2500, 3), 1), ((1030, 4), 1), ((3, 4, 3), 2),  # short rows
+    ((1000, 3), 0), ((2051, 7), 0), ((3, 700, 5), 1), ((5, 3), 0), ((1, 3), 0),  # few columns
+    ((70000, 3), 0), ((300000,), 0), ((1200, 300), 0), ((2, 150000), 1),  # cut into pieces
+    ((9, 1500), 0), ((6, 2500), 0), ((3000, 1030), 0),
+    ((40, 1025), 1), ((3, 4099), 1), ((17, 65), 1), ((11, 5), 1),
+]  # fmt: skip
+DTYPES = ["float32", "float64", "int64", "int32", "int16", "uint8", "bool"]
+NAN = float("nan")
+
+
+def draw(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    rng = np.random.default_rng(len(shape) + sum(shape))
+    if dtype == "bool":
+        return rng.random(shape) < 0.5
+    if dtype.startswith("f"):
+        return rng.standard_normal(shape).astype(dtype)
+    return rng.integers(0, 50, shape).astype(dtype)  # many ties
+
+
+def check(x: cr.Tensor, a: np.ndarray, dim: int) -> None:
+    for mine, numpy in (("amax", np.max), ("amin", np.min), ("argmax", np.argmax),
+                        ("argmin", np.argmin), ("any", np.any), ("all", np.all)):  # fmt: skip
+        np.testing.assert_array_equal(getattr(x, mine)(dim).numpy(), numpy(a, axis=dim), mine)
+    if a.dtype.kind == "f":
+        exact = np.sum(a, axis=dim, dtype=np.longdouble)
+        scale = np.sum(np.abs(a), axis=dim, dtype=np.float64)
+        error = np.abs(x.sum(dim).numpy() - exact)
+        assert (error <= 32 * np.finfo(a.dtype).eps * scale).all()
+        mean = x.mean(dim).numpy() - exact / a.shape[dim]
+        assert (np.abs(mean) <= 32 * np.finfo(a.dtype).eps * scale / a.shape[dim]).all()
+    else:
+        np.testing.assert_array_equal(x.sum(dim).numpy(), np.sum(a, axis=dim, dtype=np.int64))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "dim"), SHAPES)
+def test_shapes(shape: tuple[int, ...], dim: int, dtype: str) -> None:
+    a = draw(shape, dtype)
+    check(cr.tensor(a), a, dim)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 1, 0), (0, 2, 1), (2, 0, 1)])
+def test_transposed(order: tuple[int, ...], dtype: str) -> None:
+    a = draw((5, 60, 70), dtype).transpose(order)
+    x = cr.tensor(draw((5, 60, 70), dtype)).permute(*order)
+    for dim in range(3):
+        check(x, a, dim)
+    np.testing.assert_array_equal(x.amax((0, 2)).numpy(), a.max((0, 2)))
+    np.testing.assert_array_equal(x.any((0, 1)).numpy(), a.any((0, 1)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("shape", "dim"), SHAPES)
+def test_nan_wins(shape: tuple[int, ...], dim: int, dtype: str) -> None:
+    a = draw(shape, dtype)
+    rng = np.random.default_rng(0)
+    a[rng.random(shape) < 2 / a.shape[dim]] = NAN
+    x = cr.tensor(a)
+    for mine, numpy in (("amax", np.max), ("amin", np.min), ("argmax", np.argmax),
+                        ("argmin", np.argmin)):  # fmt: skip
+        np.testing.assert_array_equal(getattr(x, mine)(dim).numpy(), numpy(a, axis=dim), mine)
+
+
+@pytest.mark.parametrize("n", [3, 9, 70, 5000])
+def test_infinities_of_both_signs_are_no_nan(n: int) -> None:
+    a = draw((2, n), "float32")
+    a[:, 0], a[:, -1] = np.inf, -np.inf
+    x = cr.tensor(a)
+    np.testing.assert_array_equal(x.amax(1).numpy(), [np.inf, np.inf])
+    np.testing.assert_array_equal(x.argmin(1).numpy(), [n - 1, n - 1])
+
+
+@pytest.mark.parametrize("place", [0, 17, 255, 256, 4095])
+def test_flags_see_one_element(place: int) -> None:
+    for dtype in DTYPES:
+        a = np.zeros(4096, dtype)
+        a[place] = 1
+        assert bool(cr.tensor(a).any())
+        assert not bool(cr.tensor(a[:place]).any())
+        assert not bool(cr.tensor(1 - a.astype("int64")).all())
+
+
+def test_counts_past_a_byte() -> None:
+    for shape in [(70000,), (1000, 3), (600, 300)]:
+        assert (cr.ones(*shape, dtype=cr.bool).sum(0).numpy() == shape[0]).all()
+    assert int(cr.count_nonzero(cr.ones(3, 70000, dtype=cr.bool))) == 210000
+
+
+@pytest.mark.parametrize(("shape", "dim"), [((70000, 3), 0), ((1200, 300), 0), ((300000,), 0)])
+@pytest.mark.parametrize("name", ["sum", "mean", "amax", "argmax", "prod", "any"])
+def test_threads_give_the_same_bits(name: str, shape: Any, dim: int) -> None:
+    x = cr.tensor(draw(shape, "float32"))
+    threads = cr.get_num_threads()
+    results = []
+    try:
+        for n in (1, 2, 3):
+            cr.set_num_threads(n)
+            results.append(getattr(x, name)(dim).numpy().tobytes())
+    finally:
+        cr.set_num_threads(threads)
+    assert results[0] == results[1] == results[2]
