@@ -23,7 +23,7 @@ ALGORITHMS = [
     *(
         (d, name)
         for d in DIRECTIONS[:2]
-        for name in ("direct", "pointwise", "images", "channels", "implicit_gemm")
+        for name in ("direct", "pointwise", "images", "channels", "row_lanes", "implicit_gemm")
     ),
     *(("weight_grad", name) for name in ("images", "channels", "outer_products", "dot_products")),
     *((d, "reference") for d in DIRECTIONS),
@@ -37,6 +37,9 @@ GEOMETRY: dict[str, tuple[Any, ...]] = {
     "a batch, depthwise": ((32, 3, 9, 8), (3, 1, 5, 3), (2, 1), (2, 2, 1, 1), (1, 1), 3),
     "a batch, bands": ((16, 9, 40, 33), (6, 9, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
     "many channels": ((3, 40, 9, 7), (37, 40, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
+    "few images, many channels": (
+        *((2, 64, 9, 7), (64, 64, 5, 3), (1, 1), (2, 2, 1, 1), (1, 1), 1),
+    ),
     "several blocks of taps": ((1, 130, 6, 5), (13, 130, 2, 2), (1, 1), (0, 0, 0, 0), (1, 1), 1),
     "bands of a large image": ((2, 3, 50, 41), (5, 3, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
     "one row wider than a tile": ((1, 2, 1, 1500), (3, 2, 1, 5), (1, 1), (0, 0, 2, 2), (1, 1), 1),
@@ -164,13 +167,13 @@ def test_every_algorithm(direction: str, name: str, dtype: str) -> None:
         ("digits", ("implicit_gemm", "direct", "outer_products")),
         ("a batch", ("images", "images", "images")),
         ("a batch, depthwise", ("images", "images", "images")),
-        ("many channels", ("implicit_gemm", "implicit_gemm", "outer_products")),
+        ("few images, many channels", ("row_lanes", "row_lanes", "outer_products")),
         ("pointwise", ("pointwise", "pointwise", "dot_products")),
         ("pointwise, stride", ("implicit_gemm", "implicit_gemm", "dot_products")),
-        ("groups", ("implicit_gemm", "implicit_gemm", "dot_products")),
+        ("bands of a large image", ("implicit_gemm", "implicit_gemm", "dot_products")),
         ("depthwise", ("direct", "direct", "dot_products")),
         ("depthwise, small batch", ("channels", "channels", "channels")),
-        ("volume", ("implicit_gemm", "implicit_gemm", "dot_products")),
+        ("volume, bands", ("implicit_gemm", "direct", "dot_products")),
         ("volume, depthwise", ("direct", "direct", "dot_products")),
         ("volume, pointwise", ("pointwise", "pointwise", "dot_products")),
     ],
@@ -406,6 +409,7 @@ def test_special_values_stay_where_they_are_seen(direction: str, name: str, valu
     [
         "digits",
         "many channels",
+        "few images, many channels",
         "bands of a large image",
         "depthwise",
         "depthwise, bands",

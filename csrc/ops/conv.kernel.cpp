@@ -5,6 +5,8 @@
 // offset. Tiles of output pixels are gathered from it, tap by tap, into a panel that stays in L1
 // and multiplied with packed weights by the GEMM's register tile; panels cross row and image
 // borders, so no lane computes padding. A 1x1 kernel of stride 1 gathers from the source itself.
+// row_lanes: the same sums with output channels as lanes: weights are the packed rows of the tile,
+// and a pixel's scalars are read from the buffer where they lie, so that nothing is gathered.
 // direct: for few rows (depthwise): whole buffer rows times one weight, tap after tap.
 // Idea: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
 // architectures" (2018); Zhang et al., "High performance zero-memory overhead direct
@@ -13,6 +15,7 @@
 
 #include "ops/gemm_micro.h"
 #include "ops/split_image.h"
+#include "simd/transpose.h"
 
 namespace cr {
 namespace CR_ISA {
@@ -182,12 +185,13 @@ CR_INLINE void write_row(T* out, int64_t step, const T* in, int64_t n) {
   }
 }
 
-// From result[row][pixel] to the interleaved pixels of a phase (or of several images).
+// From result[row - first][pixel], first <= row < last, to the interleaved pixels of a phase (or of
+// several images).
 template <class T>
 void scatter_result(const Correlation& p, const Unit& unit, const ConvPhase& phase, int64_t rows,
-                    const T* result, int64_t pitch, T* out) {
-  for (int64_t m = 0; m < p.rows; ++m) {
-    const T* in = result + m * pitch;
+                    int64_t first, int64_t last, const T* result, int64_t pitch, T* out) {
+  for (int64_t m = first; m < last; ++m) {
+    const T* in = result + (m - first) * pitch;
     for (int64_t i = 0; i < unit.images; ++i) {
       T* to = out + out_offset(p, unit.image + i, unit.group * p.rows + m) +
               (phase.start_h + unit.row * p.out_step_h) * p.out_width + phase.start_w;
@@ -250,7 +254,7 @@ void implicit_gemm_phase(const Correlation& p, const Unit& unit, const ConvPhase
       }
     }
   }
-  if (!whole) scatter_result(p, unit, phase, rows, result, result_pitch, out);
+  if (!whole) scatter_result(p, unit, phase, rows, 0, p.rows, result, result_pitch, out);
 }
 
 template <class T>
@@ -277,6 +281,192 @@ void implicit_gemm(const Correlation& p, int64_t u, const T* source, const T* en
                         panel, result);
   }
 }
+
+// ---------------------------------------------------------------- lanes are rows
+
+template <class T>
+struct PixelsOfA {  // A(i, k) = p[i][taps[k].pixel]
+  static constexpr bool kByColumns = true;
+  const T* p[kTileRows];
+  const ConvTap* tap;
+  T operator()(int i) const { return p[i][tap->pixel]; }
+  void next() { ++tap; }
+};
+
+template <class T>
+int64_t whole_lanes(int64_t n) {
+  return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+}
+
+constexpr int64_t kPackedTaps = 64;  // a channel's weights for a panel of rows: up to 8 KiB
+
+// Weights of a panel of rows and some channels (in the order of the taps), transposed.
+template <class T>
+void pack_lanes(const Correlation& p, int64_t u, const T* weight, T* packed) {
+  constexpr int kCols = kTileCols<T>;
+  const int64_t padded = whole_lanes<T>(p.rows), panels = (p.rows + kCols - 1) / kCols;
+  const int64_t blocks = (p.channels + kPackedChannels - 1) / kPackedChannels;
+  const int64_t group = u / panels / blocks, rest = u % (panels * blocks);
+  const bool rows_first = p.rows * p.row_weights < p.group_weights;  // neighbours in memory
+  const int64_t row = (rows_first ? rest % panels : rest / blocks) * kCols;
+  const int64_t channel = (rows_first ? rest / panels : rest % blocks) * kPackedChannels;
+  const int64_t left = p.channels - channel;
+  const int64_t end = channel + (left < kPackedChannels ? left : kPackedChannels);
+  const int64_t rows = p.rows - row < kCols ? p.rows - row : kCols, cols = whole_lanes<T>(rows);
+  const T* from = weight + group * p.group_weights + row * p.row_weights;
+  T* to = packed + group * p.packed_group;
+  if (p.phase_count > 1 && p.area > 1 && p.area <= kPackedTaps) {
+    // A channel's taps go to several phases.
+    T square[kPackedTaps * kCols];
+    for (int64_t c = channel; c < end; ++c) {
+      const T* first = nullptr;
+      for (const ConvPhase* f = p.phases; f != p.phases + p.phase_count; ++f) {
+        const int64_t n = f->taps / p.channels;
+        for (int64_t k = c * n; k < (c + 1) * n; ++k) {
+          const int64_t at = p.taps[f->first_tap + k].weight, tap = at % p.area;
+          if (!first) {
+            first = from + at - tap;
+            transpose_array<T, true>(first, p.row_weights, rows, p.area, square, cols);
+          }
+          T* out = to + f->first_tap * padded + row * f->taps + k * cols;
+          for (int64_t i = 0; i < cols; i += kLanes<T>)
+            store(out + i, load(square + tap * cols + i));
+        }
+      }
+    }
+    return;
+  }
+  for (const ConvPhase* f = p.phases; f != p.phases + p.phase_count; ++f) {
+    const ConvTap* taps = p.taps + f->first_tap;
+    const int64_t n = p.channels > 0 ? f->taps / p.channels : 0;
+    for (int64_t k = channel * n, run; k < end * n; k += run) {  // neighbours among the weights
+      run = 1;
+      T* out = to + f->first_tap * padded + row * f->taps + k * cols;
+      if (p.row_weights == 1) {
+        for (int64_t i = 0; i < rows; i += kLanes<T>) {
+          const int64_t m = rows - i;
+          const T* in = from + taps[k].weight + i;
+          store(out + i, m < kLanes<T> ? load_partial(in, static_cast<int>(m)) : load(in));
+        }
+        continue;
+      }
+      while (k + run < end * n && taps[k + run].weight == taps[k].weight + run) ++run;
+      transpose_array<T, true>(from + taps[k].weight, p.row_weights, rows, run, out, cols);
+    }
+  }
+}
+
+// How many of `images` images from `image` on see the same taps in depth, and which those are.
+struct DepthRun {
+  int64_t images, first, taps;
+
+  DepthRun(const DepthAxis& d, int64_t image, int64_t most) {
+    seen(d, image, first, taps);
+    for (images = 1; images < most; ++images) {
+      int64_t next, count;
+      seen(d, image + images, next, count);
+      if (next != first || count != taps) break;
+    }
+  }
+
+ private:
+  static void seen(const DepthAxis& d, int64_t image, int64_t& first, int64_t& taps) {
+    const int64_t z = image % d.count;
+    for (first = 0; first < d.taps && !d.inside(d.plane(z, first));) ++first;
+    for (taps = 0; first + taps < d.taps && d.inside(d.plane(z, first + taps));) ++taps;
+  }
+};
+
+// result[pixel][col] = the sums of `images` images' pixels for a panel of rows. Pixels are dealt
+// evenly to the tiles.
+template <class T>
+void multiply_pixels(const Correlation& p, int64_t images, int64_t rows, int64_t width,
+                     const ConvTap* taps, int64_t depth, const T* source, const T* packed, int cols,
+                     const T* bias, T* result) {
+  const int64_t image_pixels = rows * width, count = images * image_pixels;
+  const int64_t image_size = p.channels * p.channel_size, tiles = panel_count(count);
+  const int64_t blocks = depth > 0 ? (depth + kConvTapBlock - 1) / kConvTapBlock : 1;
+  for (int64_t b = 0; b < blocks; ++b) {
+    const int64_t k = b * depth / blocks, block = (b + 1) * depth / blocks - k;
+    const T* image = source;
+    const T* line = source;
+    int64_t x = 0, y = 0;
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t begin = panel_begin(t, tiles, count);
+      const int n = static_cast<int>(panel_begin(t + 1, tiles, count) - begin);
+      PixelsOfA<T> a;
+      a.tap = taps + k;
+      for (int i = 0; i < n; ++i) {
+        a.p[i] = line + x;
+        if (++x < width) continue;
+        x = 0;
+        line += p.pitch;
+        if (++y < rows) continue;
+        y = 0;
+        line = image += image_size;
+      }
+      run_tile<T>(n, block, a, RowsOfB<T>{packed + k * cols, cols},
+                  TileOutput<T>{result + begin * cols, cols, cols, k > 0, nullptr,
+                                k + block == depth ? bias : nullptr});
+    }
+  }
+}
+
+template <class T>
+void row_lanes_phase(const Correlation& p, const Unit& unit, const ConvPhase& phase,
+                     const T* buffer, const T* packed, const T* bias, T* out, T* workspace) {
+  constexpr int kCols = kTileCols<T>;
+  const int64_t left = phase.height - unit.row;
+  const int64_t rows = left < unit.rows ? left : unit.rows;
+  if (rows <= 0 || phase.width <= 0) return;
+  const bool whole = p.out_step_h == 1 && p.out_step_w == 1;
+  const int64_t image_pixels = rows * phase.width, pixels = unit.images * image_pixels;
+  const int64_t channel = p.depth.out_extent * p.out_height * p.out_width;
+  const int64_t plane_taps = p.depth.taps > 0 ? phase.taps / p.depth.taps : 0;
+  const int64_t padded = whole_lanes<T>(p.rows);
+  T* result = workspace;
+  T* turned = result + pixels * kCols;
+  for (int64_t row = 0; row < p.rows; row += kCols) {
+    const int64_t live = p.rows - row < kCols ? p.rows - row : kCols;
+    const int cols = static_cast<int>(whole_lanes<T>(live));
+    T biases[kCols] = {};
+    for (int64_t i = 0; bias && i < live; ++i) biases[i] = bias[row + i];
+    const T* panel = packed + phase.first_tap * padded + row * phase.taps;
+    for (int64_t i = 0; i < unit.images;) {
+      const DepthRun run(p.depth, unit.image + i, unit.images - i);
+      const int64_t first = run.first * plane_taps;
+      multiply_pixels(p, run.images, rows, phase.width, p.taps + phase.first_tap + first,
+                      run.taps * plane_taps, buffer + i * p.channels * p.channel_size,
+                      panel + first * cols, cols, bias ? biases : nullptr,
+                      result + i * image_pixels * cols);
+      i += run.images;
+    }
+    if (whole) {
+      for (int64_t i = 0; i < unit.images; ++i) {
+        T* to = out + out_offset(p, unit.image + i, unit.group * p.rows + row);
+        transpose_array<T, false>(result + i * image_pixels * cols, cols, image_pixels, live,
+                                  to + unit.row * p.out_width, channel);
+      }
+    } else {
+      transpose_array<T, false>(result, cols, pixels, live, turned, pixels);
+      scatter_result(p, unit, phase, rows, row, row + live, turned, pixels, out);
+    }
+  }
+}
+
+template <class T>
+void row_lanes(const Correlation& p, int64_t u, const T* source, const T* end, const T* packed,
+               const T* bias, T* out, T* workspace) {
+  const Unit unit = unit_at(p, u);
+  fill_buffer(p, unit, source, end, workspace);
+  T* result = workspace + unit.images * p.channels * p.channel_size + kSplitSlack;
+  for (int64_t f = 0; f < p.phase_count; ++f) {
+    row_lanes_phase(p, unit, p.phases[f], workspace, packed + unit.group * p.packed_group,
+                    bias ? bias + unit.group * p.rows : nullptr, out, result);
+  }
+}
+
+// ---------------------------------------------------------------- few rows
 
 // plane[i] = bias + sum over taps of weight * buffer[tap + i], i < Vecs vectors.
 template <class T, int Vecs>
@@ -346,7 +536,8 @@ void direct(const Correlation& p, int64_t u, const T* source, const T* end, cons
 
 template <class T>
 constexpr ConvKernels<T> kernels() {
-  return {pack<T>, implicit_gemm<T>, direct<T>, kTileRows, kTileCols<T>};
+  return {pack<T>,   implicit_gemm<T>, pack_lanes<T>, row_lanes<T>,
+          direct<T>, kLanes<T>,        kTileRows,     kTileCols<T>};
 }
 
 }  // namespace

@@ -69,7 +69,8 @@ struct Correlation {
   int64_t pitch, channel_size;  // buffer row, buffer of one channel
   int64_t out_height, out_width, out_step_h, out_step_w;
   int64_t row_weights, group_weights;  // distance of weights between rows and groups
-  const ConvTap* taps;
+  int64_t area;                        // weights of a channel and row
+  const ConvTap* taps;                 // of a phase: by tap in depth, then by channel
   const ConvPhase* phases;
   int64_t phase_count;
   int64_t packed_group;            // packed weights of one group
@@ -104,10 +105,18 @@ struct ConvKernels {
   //   result  rows * (unit_images * unit_rows * widest phase + panel_columns)
   void (*implicit_gemm)(const Correlation&, int64_t unit, const T* source, const T* end,
                         const T* packed, const T* bias, T* out, T* workspace);
+  // The same with output channels as lanes: weights tap-major in panels of panel_columns rows, the
+  // last filled up with zeros to whole vectors (as is packed_group). Unit u of pack_lanes = (group,
+  // panel, block of kPackedChannels). Workspace:
+  //   buffer  as above
+  //   result  2 * panel_columns * unit_images * unit_rows * widest phase + kSplitSlack
+  void (*pack_lanes)(const Correlation&, int64_t unit, const T* weight, T* packed);
+  void (*row_lanes)(const Correlation&, int64_t unit, const T* source, const T* end,
+                    const T* packed, const T* bias, T* out, T* workspace);
   //   buffer  channels * channel_size + kSplitSlack, one plane of unit_rows * pitch + kSplitSlack
   void (*direct)(const Correlation&, int64_t unit, const T* source, const T* end, const T* weight,
                  const T* bias, T* out, T* workspace);
-  int panel_rows, panel_columns;
+  int lanes, panel_rows, panel_columns;
 };
 
 template <class T>
@@ -145,5 +154,7 @@ CR_KERNEL_TABLE(ConvWeightTable, conv_weight_table)
 // Taps per block of the implicit GEMM: with tiles of two vectors a panel of inputs takes 24 KiB at
 // 32 bytes a vector (L1), the weights of a block stay in L2. Best of 128, 192, 256 and 384.
 constexpr int64_t kConvTapBlock = 384;
+
+constexpr int64_t kPackedChannels = 16;
 
 }  // namespace cr
