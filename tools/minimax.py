@@ -168,6 +168,55 @@ def normal_tail_pieces(degree):
     return [[piece[k] for piece in pieces] for k in range(degree + 1)], worst
 
 
+def log1p_target(r):
+    return small(
+        lambda t: -mpf(1) / 2 + t / 3 - t * t / 4 + t**3 / 5, lambda t: (mp.log1p(t) - t) / t**2, r
+    )
+
+
+def log_pieces(lows, highs, is_float):
+    """Per piece of m the constant c ~ 1/m, of few that is whose logarithm is closest to a number.
+
+    The pieces that touch 1 have c = 1, so that log(m) stays accurate beside its zero.
+    """
+    inverses, logs = [], []
+    bits = 24 if is_float else 53
+    for low, high in zip(lows, highs, strict=True):
+        if low <= 1 <= high:
+            inverses.append(mpf(1))
+            logs.append(mpf(0))
+            continue
+        best = mpf(1)
+        first = mp.ldexp(mp.nint(mp.ldexp(2 / (low + high), 12)), -12)
+        for i in range(-600, 600):
+            c = first + mp.ldexp(i, -22)
+            log = -mp.log(c)
+            ulp = mp.ldexp(1, int(mp.floor(mp.log(abs(log), 2))) + 1 - bits)
+            error = abs(log / ulp - mp.nint(log / ulp))
+            if error < best:
+                best, inverse, rounded = error, c, mp.nint(log / ulp) * ulp
+        inverses.append(inverse)
+        logs.append(rounded)
+    return inverses, logs
+
+
+def log_pieces_16(is_float):
+    """By the highest 4 bits of the mantissa of m, 3/4 <= m < 3/2."""
+    lows = [1 + mpf(i) / 16 for i in range(8)] + [(1 + mpf(i) / 16) / 2 for i in range(8, 16)]
+    highs = [low + mpf(1) / (16 if low >= 1 else 32) for low in lows]
+    return log_pieces(lows, highs, is_float)
+
+
+def log_pieces_8():
+    """By steps of 1/8 of the mantissa from 23/32 to 23/16."""
+    edges = [(23 + mpf(2) * i) / 32 for i in range(5)] + [(17 + mpf(2) * i) / 16 for i in range(4)]
+    return log_pieces(edges[:-1], edges[1:], True)
+
+
+def exp2_pieces():
+    return [mpf(2) ** (mpf(i) / 16) for i in range(16)]
+
+
 def erfinv_from_w(w):
     """erfinv(y) / y as a function of w = -log(1 - y^2)."""
     y = mp.sqrt(-mp.expm1(-w))
@@ -209,6 +258,24 @@ TABLES = [
         -HALF_LN2,
         HALF_LN2,
         (4, 9),
+    ),
+    (
+        "kExpSixteenth",
+        "exp(r) = 1 + r + r^2 P(r), |r| <= ln2/32",
+        exp_target,
+        lambda r: r * r / mp.exp(r),
+        -HALF_LN2 / 16,
+        HALF_LN2 / 16,
+        (None, 4),
+    ),
+    (
+        "kLogPiece",
+        "log(1+r) = r + r^2 P(r), -1/17 <= r <= 1/16 (double: -1/32)",
+        log1p_target,
+        lambda r: r * r / mp.log1p(r) if r else mpf(0),
+        (-mpf(1) / 17, -mpf(1) / 31.5),
+        mpf(1) / 16,
+        (3, 9),
     ),
     (
         "kLog",
@@ -317,6 +384,19 @@ def literal(value, is_float):
     return text + ("f" if "." in text or "e" in text else ".0f")
 
 
+def print_row(meaning, name, row, is_float):
+    kind = "float" if is_float else "double"
+    if meaning:
+        print(f"  // {meaning}")
+    print(f"  static constexpr {kind} {name}[] = {{")
+    print(",".join(literal(c, is_float) for c in row) + "};")
+
+
+def print_logs(size, inverses, logs, is_float):
+    print_row("c ~ 1/m by the piece of m, and -log(c).", f"kLogInverse{size}", inverses, is_float)
+    print_row("", f"kLogOfInverse{size}", logs, is_float)
+
+
 def print_pieces(name, meaning, rows, error):
     pieces = len(rows[0])
     print(f"  // {meaning} in {pieces} pieces: 2^{float(mp.log(error, 2)):.1f}.")
@@ -337,7 +417,11 @@ def main():
             print(f"  // {meaning}: 2^{float(mp.log(error, 2)):.1f}.")
             print(f"  static constexpr {'float' if is_float else 'double'} {name}[] = {{")
             print("      " + ", ".join(literal(c, is_float) for c in coefficients) + "};")
+        print_logs(16, *log_pieces_16(is_float), is_float)
+        if not is_float:
+            print_row("2^(i/16).", "kExp2Sixteenth", exp2_pieces(), is_float)
         if is_float:
+            print_logs(8, *log_pieces_8(), is_float)
             print_pieces("kErfcxPieces8", "exp(x^2) erfc(x)", *erfcx_pieces(8, 7))
             print_pieces("kErfcxPieces16", "exp(x^2) erfc(x)", *erfcx_pieces(16, 6))
             print_pieces("kNormalTail", "P(X > a), a < 5.9,", *normal_tail_pieces(6))

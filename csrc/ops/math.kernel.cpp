@@ -3,6 +3,7 @@
 // simd/verf.h; lgamma and digamma, rare and branchy, are scalar loops in double.
 #include "ops/pointwise_block.h"
 #include "simd/verf.h"
+#include "simd/vtrig.h"
 
 namespace cr {
 namespace CR_ISA {
@@ -27,15 +28,9 @@ namespace {
 CR_UNARY(Exp, exp);
 CR_UNARY(Exp2, exp2);
 CR_UNARY(Expm1, expm1);
-CR_UNARY(Log, log);
-CR_UNARY(Log2, log2);
-CR_UNARY(Log10, log10);
 CR_UNARY(Log1p, log1p);
 CR_UNARY(Sqrt, sqrt);
 CR_UNARY(Rsqrt, rsqrt);
-CR_UNARY(Sin, sin);
-CR_UNARY(Cos, cos);
-CR_UNARY(Tan, tan);
 CR_UNARY(Asin, asin);
 CR_UNARY(Acos, acos);
 CR_UNARY(Atan, atan);
@@ -59,6 +54,43 @@ CR_BINARY(Pow, pow);
 CR_BINARY(Hypot, hypot);
 #undef CR_UNARY
 #undef CR_BINARY
+
+// Functors with a short form for usual arguments.
+template <class Sum>
+struct Logarithm {
+  template <class V>
+  V operator()(V x) const {
+    return logarithm<Sum>(x);
+  }
+  template <class V>
+  V usual(V x) const {
+    return log_usual<Sum>(x);
+  }
+  template <class V>
+  auto rare(V x) const {
+    return log_rare(x);
+  }
+};
+
+#define CR_TRIGONOMETRIC(Functor, function) \
+  struct Functor {                          \
+    template <class V>                      \
+    V operator()(V x) const {               \
+      return function(x);                   \
+    }                                       \
+    template <class V>                      \
+    V usual(V x) const {                    \
+      return function##_usual(x);           \
+    }                                       \
+    template <class V>                      \
+    auto rare(V x) const {                  \
+      return angle_rare(x);                 \
+    }                                       \
+  }
+CR_TRIGONOMETRIC(Sin, sin);
+CR_TRIGONOMETRIC(Cos, cos);
+CR_TRIGONOMETRIC(Tan, tan);
+#undef CR_TRIGONOMETRIC
 
 struct Reciprocal {
   template <class V>
@@ -368,9 +400,9 @@ constexpr PointwiseEntry kEntries[] = {
     unary<Exp, kFloats>("exp"),
     unary<Exp2, kFloats>("exp2"),
     unary<Expm1, kFloats>("expm1"),
-    unary<Log, kFloats>("log"),
-    unary<Log2, kFloats>("log2"),
-    unary<Log10, kFloats>("log10"),
+    unary<Logarithm<NaturalLog>, kFloats>("log"),
+    unary<Logarithm<BinaryLog>, kFloats>("log2"),
+    unary<Logarithm<DecimalLog>, kFloats>("log10"),
     unary<Log1p, kFloats>("log1p"),
     unary<Sqrt, kFloats>("sqrt"),
     unary<Rsqrt, kFloats>("rsqrt"),

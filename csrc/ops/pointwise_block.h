@@ -75,9 +75,22 @@ CR_INLINE Vec<T> load_up_to(const T* p, int64_t left) {
 // them).
 constexpr int kSideBySide = CR_VEC_BYTES >= 32 ? 4 : 2;
 
+// Does the functor of one vector have a short form `usual`, and `rare` to tell the lanes where that
+// is wrong? It is computed side by side without a branch; the long form, the functor itself, gives
+// the same bits in the other lanes.
+template <class F, class V, class Result = void>
+constexpr bool kHasUsual = false;
+template <class F, class V>
+constexpr bool kHasUsual<F, V, decltype(void(&F::template usual<V>))> = true;
+
 // The index of a contiguous input's element is masked with all ones, which costs nothing; that of
 // a spread input with 0: it is one group of vectors, read again and again.
 constexpr int64_t kContiguous = -1, kSpread = 0;
+
+template <class F, class T>
+__attribute__((noinline, cold)) void map_rare(const F& f, Vec<T>* y, const T* x) {
+  for (int k = 0; k < kSideBySide; k++) y[k] = f(load(x + k * kLanes<T>));
+}
 
 template <int N, class F, class T>
 CR_INLINE void map_row(const F& f, T* out, const T* const (&in)[3], const int64_t (&mask)[3],
@@ -87,11 +100,23 @@ CR_INLINE void map_row(const F& f, T* out, const T* const (&in)[3], const int64_
   if constexpr (kSideBySide > 1) {
     for (; i + kSideBySide * kLanesOf <= n; i += kSideBySide * kLanesOf) {
       Vec<T> y[kSideBySide];
+      if constexpr (N == 1 && kHasUsual<F, Vec<T>>) {
+        y[0] = f.usual(load(in[0] + i));
+        auto rare = f.rare(load(in[0] + i));
 #pragma GCC unroll 8
-      for (int k = 0; k < kSideBySide; k++) {
-        const int64_t j = k * kLanesOf;
-        y[k] = apply(Arity<N>{}, f, load(in[0] + (i & mask[0]) + j),
-                     load(in[1] + (i & mask[1]) + j), load(in[2] + (i & mask[2]) + j));
+        for (int k = 1; k < kSideBySide; k++) {
+          const Vec<T> x = load(in[0] + i + k * kLanesOf);
+          y[k] = f.usual(x);
+          rare |= f.rare(x);
+        }
+        if (__builtin_expect(any(rare), 0)) map_rare(f, y, in[0] + i);
+      } else {
+#pragma GCC unroll 8
+        for (int k = 0; k < kSideBySide; k++) {
+          const int64_t j = k * kLanesOf;
+          y[k] = apply(Arity<N>{}, f, load(in[0] + (i & mask[0]) + j),
+                       load(in[1] + (i & mask[1]) + j), load(in[2] + (i & mask[2]) + j));
+        }
       }
 #pragma GCC unroll 8
       for (int k = 0; k < kSideBySide; k++) store(out + i + k * kLanesOf, y[k]);

@@ -7,7 +7,7 @@
 #include "ops/random.kernel.h"
 
 #include "simd/transpose.h"
-#include "simd/vmath.h"
+#include "simd/vtrig.h"
 
 namespace cr {
 namespace CR_ISA {

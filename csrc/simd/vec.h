@@ -313,6 +313,24 @@ CR_INLINE bool any(M mask) {
 #endif
 }
 
+// A set of lanes that is only asked whether it is empty: | joins two.
+CR_INLINE bool any(bool some) { return some; }
+#if defined(__AVX512F__)
+CR_INLINE bool any(uint32_t lanes) { return lanes != 0; }
+CR_INLINE uint32_t lanes_beyond(Vec<float> x, float limit) {
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(abs(x)), _mm512_set1_ps(limit), _CMP_NLE_UQ);
+}
+CR_INLINE uint32_t lanes_beyond(Vec<double> x, double limit) {
+  return _mm512_cmp_pd_mask(reinterpret_cast<__m512d>(abs(x)), _mm512_set1_pd(limit), _CMP_NLE_UQ);
+}
+#else
+// Where |x| > limit, or x is NaN.
+template <class V>
+CR_INLINE MaskOf<V> lanes_beyond(V x, Lane<V> limit) {
+  return ~(abs(x) <= limit);
+}
+#endif
+
 // Hides a value's origin, so that the compiler cannot fuse the product behind it into an addition.
 template <class V>
 CR_INLINE V opaque(V x) {

@@ -11,33 +11,6 @@ namespace CR_ISA {
 namespace {
 
 #ifdef __AVX2__
-// Row i of a table as wide as a vector (or two), by the lowest bits of `piece`: one permutation.
-CR_INLINE Vec<float> pick(const float (&row)[kLanes<float>], BitsOf<Vec<float>> piece) {
-  const Vec<int32_t> lanes = reinterpret_cast<Vec<int32_t>>(piece);
-  const Vec<float> c = load(row);
-#ifdef __AVX512F__
-  return __builtin_ia32_permvarsf512_mask(c, lanes, c, -1);
-#else
-  return __builtin_ia32_permvarsf256(c, lanes);
-#endif
-}
-#ifdef __AVX512F__
-CR_INLINE Vec<float> pick(const float (&row)[2 * kLanes<float>], BitsOf<Vec<float>> piece) {
-  const Vec<int32_t> lanes = reinterpret_cast<Vec<int32_t>>(piece);
-  return __builtin_ia32_vpermt2varps512_mask(lanes, load(row), load(row + kLanes<float>), -1);
-}
-#endif
-
-// A polynomial whose coefficients are those of a lane's own piece.
-template <int N, int Pieces>
-CR_INLINE Vec<float> piecewise(Vec<float> x, BitsOf<Vec<float>> piece,
-                               const float (&c)[N][Pieces]) {
-  Vec<float> sum = pick(c[N - 1], piece);
-#pragma GCC unroll 16
-  for (int i = N - 2; i >= 0; i--) sum = sum * x + pick(c[i], piece);
-  return sum;
-}
-
 #ifdef __AVX512F__
 constexpr int kErfcxPieceBits = 2;
 constexpr auto& kErfcxPieces = Coef<float>::kErfcxPieces16;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "simd/pair.h"
+#include "simd/pick.h"
 #include "simd/vec.h"
 #include "simd/vmath_tables.h"
 
@@ -18,7 +19,7 @@ namespace CR_ISA {
 namespace {
 
 // Constants in the two precisions. A number split in parts has leading parts short enough for their
-// product with the reduction's integer to be exact.
+// product with the reduction's integer to be exact; those of pi/2 are positive, so that -0 stays.
 template <class T>
 struct Const;
 
@@ -36,7 +37,7 @@ struct Const<float> {
   static constexpr float kTwoThirds[2] = {0x1.555556p-1f, -0x1.555556p-26f};
   static constexpr float kTrigLimit = 12800.0f;
 #ifdef CR_HAVE_FMA
-  static constexpr float kHalfPi[] = {0x1.921fb6p+0f, -0x1.777a5cp-25f, -0x1.ee59dap-50f};
+  static constexpr float kHalfPi[] = {0x1.921fb4p+0f, 0x1.4442dp-24f, 0x1.846988p-48f};
 #else
   static constexpr float kHalfPi[] = {0x1.92p+0f, 0x1.fbp-12f, 0x1.51p-22f, 0x1.0bp-34f,
                                       0x1.184698p-44f};
@@ -57,8 +58,8 @@ struct Const<double> {
   static constexpr double kTwoThirds[2] = {0x1.5555555555555p-1, 0x1.5555555555555p-55};
   static constexpr double kTrigLimit = 1.6e6;
 #ifdef CR_HAVE_FMA
-  static constexpr double kHalfPi[] = {0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54,
-                                       -0x1.f1976b7ed8fbcp-110};
+  static constexpr double kHalfPi[] = {0x1.921fb54442d18p+0, 0x1.1a62633145c06p-54,
+                                       0x1.c1cd129024e08p-107};
 #else
   static constexpr double kHalfPi[] = {0x1.921fb544p+0, 0x1.0b4611a6p-34, 0x1.3198a2ep-69,
                                        0x1.b839a252049c1p-104};
@@ -71,6 +72,12 @@ CR_INLINE V polynomial(V x, const T (&c)[N]) {
 #pragma GCC unroll 32
   for (int i = N - 2; i >= 0; i--) sum = sum * x + c[i];
   return sum;
+}
+
+// x + x z P(z) with z = x^2 given.
+template <class V, int N>
+CR_INLINE V odd_polynomial(V x, V z, const Lane<V> (&c)[N]) {
+  return x + x * (z * polynomial(z, c));
 }
 
 // --- Exponentials
@@ -186,6 +193,34 @@ CR_INLINE V exp(V x) {
   return scale(expm1_poly(e.r) + Lane<V>(1), e.n);
 }
 
+#ifdef __AVX512F__
+// 2^n e^r for n a multiple of 1/16, |r| <= ln2/32: the fraction of n is a row of a table, its floor
+// (scalef takes it) the exponent. `magic` rounds to such n, and leaves the fraction in the lowest
+// bits.
+constexpr double kSixteenthMagic = round_magic<Vec<double>>() / 16;
+
+CR_INLINE Vec<double> exp_sixteenth(Vec<double> n, BitsOf<Vec<double>> fraction, Vec<double> r) {
+  const Vec<double> rest = r + r * (r * polynomial(r, Coef<double>::kExpSixteenth));
+  const Vec<double> power = pick(Coef<double>::kExp2Sixteenth, fraction);
+  return __builtin_ia32_scalefpd512_mask(power + power * rest, n, n, -1, kCurrentRounding);
+}
+
+CR_INLINE Vec<double> exp(Vec<double> x) {
+  using C = Const<double>;
+  x = limit(x, C::kExpMin, C::kExpMax);
+  const Vec<double> shifted = x * 1.4426950408889634 + kSixteenthMagic;
+  const Vec<double> n = shifted - kSixteenthMagic;
+  return exp_sixteenth(n, bits(shifted), (x - n * C::kLn2[0]) - n * C::kLn2[1]);
+}
+
+CR_INLINE Vec<double> exp2(Vec<double> x) {
+  using C = Const<double>;
+  x = limit(x, C::kExp2Min, C::kExp2Max);
+  const Vec<double> shifted = x + kSixteenthMagic, n = shifted - kSixteenthMagic;
+  return exp_sixteenth(n, bits(shifted), (x - n) * 0.6931471805599453);
+}
+#endif
+
 // e^(x + tail) for x <= 0, shorter than exp; the tail is small against x.
 template <class V>
 CR_INLINE V exp_nonpositive(V x, V tail) {
@@ -270,6 +305,30 @@ CR_INLINE V log_rest(V f, V tail) {
   return half_square - (s * (half_square + z * polynomial(z, Coef<T>::kLog)) + tail);
 }
 
+#ifdef __AVX512F__
+// |x| = 2^exponent mantissa: in [3/4, 3/2), NaN for x < 0. The exponent is that of [1, 2).
+template <class V>
+CR_INLINE V mantissa(V x) {
+  constexpr int kFrom3Quarters = 3, kNanIfNegative = 2 << 2;
+  if constexpr (sizeof(Lane<V>) == 4) {
+    return __builtin_ia32_getmantps512_mask(x, kFrom3Quarters | kNanIfNegative, x, -1,
+                                            kCurrentRounding);
+  } else {
+    return __builtin_ia32_getmantpd512_mask(x, kFrom3Quarters | kNanIfNegative, x, -1,
+                                            kCurrentRounding);
+  }
+}
+
+template <class V>
+CR_INLINE V exponent(V x) {
+  if constexpr (sizeof(Lane<V>) == 4) {
+    return __builtin_ia32_getexpps512_mask(x, x, -1, kCurrentRounding);
+  } else {
+    return __builtin_ia32_getexppd512_mask(x, x, -1, kCurrentRounding);
+  }
+}
+#endif
+
 // The logarithm's value at zero, below it, at infinity and NaN.
 template <class V>
 CR_INLINE V log_special(V x, V y) {
@@ -278,33 +337,119 @@ CR_INLINE V log_special(V x, V y) {
   return x == C::kInf ? x : y;
 }
 
-// Natural logarithm. Max error: 0.8 / 0.9 ulp.
+// log(x) = k ln2 + high + low, high the larger part or exact.
+template <class V>
+struct LogParts {
+  V k, high, low;
+};
+
+// By one division, for finite x > 0.
+template <class V>
+CR_INLINE LogParts<V> log_parts(V x) {
+  const LogReduced<V> p = reduce_log(x);
+  const V f = p.m - Lane<V>(1);
+  return {p.k, f, -log_rest(f, V{})};
+}
+
+// By pieces of m: log(m) = log(1 + r) - log(c) with r = c m - 1, c and log(c) from tables.
+#ifdef __AVX512F__
+template <class V>
+constexpr bool kLogByPieces = true;
+
+// Any x: m is NaN for x < 0, and k an infinity for 0 and infinity.
+template <class V>
+CR_INLINE LogParts<V> log_parts_by_pieces(V x) {
+  using T = Lane<V>;
+  const V m = mantissa(x), k = exponent(x) - exponent(m);
+  const BitsOf<V> piece = bits(m) >> (Ieee<T>::kMantissaBits - 4);
+  const V r = m * pick(Coef<T>::kLogInverse16, piece) - T(1);
+  return {k, pick(Coef<T>::kLogOfInverse16, piece),
+          r + (r * r) * polynomial(r, Coef<T>::kLogPiece)};
+}
+#else
+template <class V>
+constexpr bool kLogByPieces = false;
+#endif
+#if defined(__AVX2__) && !defined(__AVX512F__)
+template <>
+constexpr bool kLogByPieces<Vec<float>> = true;
+
+// Normal x > 0.
+CR_INLINE LogParts<Vec<float>> log_parts_by_pieces(Vec<float> x) {
+  using V = Vec<float>;
+  const Vec<int32_t> above = reinterpret_cast<Vec<int32_t>>(bits(x) - bits(V{} + 0.71875f));
+  const Vec<int32_t> k = above >> 23;
+  const V m = from_bits<V>(bits(x) - (reinterpret_cast<BitsOf<V>>(k) << 23));
+  const BitsOf<V> piece = reinterpret_cast<BitsOf<V>>(above) >> 20;
+  const V r = m * pick(Coef<float>::kLogInverse8, piece) - 1.0f;
+  return {__builtin_convertvector(k, V), pick(Coef<float>::kLogOfInverse8, piece),
+          r + (r * r) * polynomial(r, Coef<float>::kLogPiece)};
+}
+#endif
+
+// What the parts make. Max error of the natural logarithm 1.5 / 1.5 ulp, of the binary one 2.2 / 1.8
+// (exact for powers of two), of the decimal one 2.3 / 2.2.
+struct NaturalLog {
+  template <class V>
+  V operator()(LogParts<V> p) const {
+    using C = Const<Lane<V>>;
+    return (p.k * C::kLn2[0] + p.high) + (p.k * C::kLn2[1] + p.low);
+  }
+};
+
+struct BinaryLog {
+  template <class V>
+  V operator()(LogParts<V> p) const {
+    return p.k + (p.high + p.low) * Lane<V>(1.4426950408889634);
+  }
+};
+
+struct DecimalLog {
+  template <class V>
+  V operator()(LogParts<V> p) const {
+    using C = Const<Lane<V>>;
+    const V rest = (p.high + p.low) * Lane<V>(0.4342944819032518) + p.k * C::kLog10Of2[1];
+    return p.k * C::kLog10Of2[0] + rest;
+  }
+};
+
+// The short form, and where it is wrong.
+template <class Sum, class V>
+CR_INLINE V log_usual(V x) {
+  if constexpr (kLogByPieces<V>) {
+    return Sum()(log_parts_by_pieces(x));
+  } else {
+    return log_special(x, Sum()(log_parts(x)));
+  }
+}
+
+template <class V>
+CR_INLINE auto log_rare(V x) {
+  if constexpr (kLogByPieces<V> && CR_VEC_BYTES == 32) {
+    // Normal positive numbers are moved below all others.
+    const BitsOf<V> moved = bits(x) - (0x00800000u + 0x80000000u);
+    return reinterpret_cast<MaskOf<V>>(moved) >= int32_t(0xff000000u);
+  } else {
+    (void)x;
+    return false;
+  }
+}
+
+template <class Sum, class V>
+__attribute__((noinline, cold)) V log_of_rare(V x, V usual) {
+  using C = Const<Lane<V>>;
+  return (x >= C::kMinNormal) & (x < C::kInf) ? usual : log_special(x, Sum()(log_parts(x)));
+}
+
+template <class Sum, class V>
+CR_INLINE V logarithm(V x) {
+  const V y = log_usual<Sum>(x);
+  return __builtin_expect(any(log_rare(x)), 0) ? log_of_rare<Sum>(x, y) : y;
+}
+
 template <class V>
 CR_INLINE V log(V x) {
-  using T = Lane<V>;
-  const LogReduced<V> p = reduce_log(x);
-  const V f = p.m - T(1);
-  const V y = p.k * Const<T>::kLn2[0] - (log_rest(f, p.k * Const<T>::kLn2[1]) - f);
-  return log_special(x, y);
-}
-
-// Binary logarithm. Max error: 1.7 / 1.8 ulp; exact for powers of two.
-template <class V>
-CR_INLINE V log2(V x) {
-  using T = Lane<V>;
-  const LogReduced<V> p = reduce_log(x);
-  const V f = p.m - T(1);
-  return log_special(x, p.k + (f - log_rest(f, V{})) * T(1.4426950408889634));
-}
-
-// Decimal logarithm. Max error: 1.9 / 1.9 ulp.
-template <class V>
-CR_INLINE V log10(V x) {
-  using T = Lane<V>;
-  const LogReduced<V> p = reduce_log(x);
-  const V f = p.m - T(1);
-  const V y = (f - log_rest(f, V{})) * T(0.4342944819032518) + p.k * Const<T>::kLog10Of2[1];
-  return log_special(x, p.k * Const<T>::kLog10Of2[0] + y);
+  return logarithm<NaturalLog>(x);
 }
 
 // log(1 + x) for finite x > -1.
@@ -326,188 +471,6 @@ CR_INLINE V log1p_finite(V x) {
 template <class V>
 CR_INLINE V log1p(V x) {
   return log_special(x + Lane<V>(1), log1p_finite(x));
-}
-
-// --- Trigonometric
-// --------------------------------------------------------------------------------
-
-// Replaces the marked lanes of y by a scalar function of x: rare arguments only.
-template <class V, class F>
-__attribute__((noinline, cold)) V scalar_lanes(V x, V y, MaskOf<V> lanes, F f) {
-  for (int i = 0; i < kLanes<Lane<V>>; i++) {
-    if (lanes[i]) y[i] = f(x[i]);
-  }
-  return y;
-}
-
-// |x| = quadrant * pi/2 + r with |r| <= pi/4; the quadrant's low bits are in `q`.
-template <class V>
-struct Angle {
-  V r;
-  BitsOf<V> q;
-  MaskOf<V> too_large;  // beyond this reduction, infinite or NaN
-};
-
-template <class V>
-CR_INLINE Angle<V> reduce_angle(V x) {
-  using T = Lane<V>;
-  const V a = abs(x);
-  const auto small = a <= Const<T>::kTrigLimit;
-  const Rounded<V> n = round_small(a * T(0.6366197723675814));
-  V r = a;
-#pragma GCC unroll 8
-  for (const T part : Const<T>::kHalfPi) {
-#ifdef CR_HAVE_FMA
-    r = fma(V{} - part, n.value, r);
-#else
-    r -= n.value * part;
-#endif
-  }
-  return {r, n.shifted, ~small};
-}
-
-template <class V>
-CR_INLINE V sin_poly(V r) {
-  const V z = r * r;
-  return r + r * (z * polynomial(z, Coef<Lane<V>>::kSin));
-}
-
-template <class V>
-CR_INLINE V cos_poly(V r) {
-  using T = Lane<V>;
-  const V z = r * r, half = z * T(0.5), w = T(1) - half;
-  return w + (((T(1) - w) - half) + z * (z * polynomial(z, Coef<T>::kCos)));
-}
-
-template <class V>
-CR_INLINE MaskOf<V> odd(BitsOf<V> q) {
-  return reinterpret_cast<MaskOf<V>>(BitsOf<V>{} - (q & 1));
-}
-
-// Bit 1 moved to the sign.
-template <class V>
-CR_INLINE BitsOf<V> second_bit_as_sign(BitsOf<V> q) {
-  return (q & 2) << (sizeof(Lane<V>) * 8 - 2);
-}
-
-// Sine. Max error: 2.3 / 2.1 ulp (1.5 fused).
-template <class V>
-CR_INLINE V sin(V x) {
-  const Angle<V> a = reduce_angle(x);
-  const V y = odd<V>(a.q) ? cos_poly(a.r) : sin_poly(a.r);
-  const V result = from_bits<V>(bits(y) ^ second_bit_as_sign<V>(a.q) ^ sign_bit(x));
-  if (__builtin_expect(any(a.too_large), 0)) {
-    return scalar_lanes(x, result, a.too_large, [](auto t) {
-      return sizeof(t) == 4 ? __builtin_sinf(t) : __builtin_sin(t);
-    });
-  }
-  return result;
-}
-
-// Cosine. Max error: 2.4 / 2.1 ulp (1.5 fused).
-template <class V>
-CR_INLINE V cos(V x) {
-  const Angle<V> a = reduce_angle(x);
-  const V y = odd<V>(a.q) ? sin_poly(a.r) : cos_poly(a.r);
-  const V result = from_bits<V>(bits(y) ^ second_bit_as_sign<V>(a.q + 1));
-  if (__builtin_expect(any(a.too_large), 0)) {
-    return scalar_lanes(x, result, a.too_large, [](auto t) {
-      return sizeof(t) == 4 ? __builtin_cosf(t) : __builtin_cos(t);
-    });
-  }
-  return result;
-}
-
-// Both, of an x within the reduction (|x| <= kTrigLimit). Errors as above.
-template <class V>
-struct SinCos {
-  V sin, cos;
-};
-
-template <class V>
-CR_INLINE SinCos<V> sin_cos(V x) {
-  const Angle<V> a = reduce_angle(x);
-  const V s = sin_poly(a.r), c = cos_poly(a.r);
-  const auto swap = odd<V>(a.q);
-  const V sine = swap ? c : s, cosine = swap ? s : c;
-  return {from_bits<V>(bits(sine) ^ second_bit_as_sign<V>(a.q) ^ sign_bit(x)),
-          from_bits<V>(bits(cosine) ^ second_bit_as_sign<V>(a.q + 1))};
-}
-
-// Tangent. Max error: 3.7 / 3.4 ulp.
-template <class V>
-CR_INLINE V tan(V x) {
-  const Angle<V> a = reduce_angle(x);
-  const V s = sin_poly(a.r), c = cos_poly(a.r);
-  const auto swap = odd<V>(a.q);
-  const V y = (swap ? -c : s) / (swap ? s : c);
-  const V result = from_bits<V>(bits(y) ^ sign_bit(x));
-  if (__builtin_expect(any(a.too_large), 0)) {
-    return scalar_lanes(x, result, a.too_large, [](auto t) {
-      return sizeof(t) == 4 ? __builtin_tanf(t) : __builtin_tan(t);
-    });
-  }
-  return result;
-}
-
-// x + x z P(z) with z = x^2 given.
-template <class V, int N>
-CR_INLINE V odd_polynomial(V x, V z, const Lane<V> (&c)[N]) {
-  return x + x * (z * polynomial(z, c));
-}
-
-// Arc sine. Max error: 2.4 / 2.2 ulp.
-template <class V>
-CR_INLINE V asin(V x) {
-  using T = Lane<V>;
-  // Above 1/2: asin(a) = pi/2 - 2 asin(sqrt((1 - a) / 2)).
-  const V a = abs(x);
-  const auto large = a > T(0.5);
-  const V z = large ? (T(1) - a) * T(0.5) : a * a;
-  const V y = odd_polynomial(large ? sqrt(z) : a, z, Coef<T>::kAsin);
-  const V top = T(0.5 * Const<T>::kPi[0]) - (T(2) * y - T(0.5 * Const<T>::kPi[1]));
-  return copysign(large ? top : y, x);
-}
-
-// Arc cosine. Max error: 1.1 / 1.2 ulp.
-template <class V>
-CR_INLINE V acos(V x) {
-  using T = Lane<V>;
-  const V a = abs(x);
-  const auto large = a > T(0.5);
-  const V z = large ? (T(1) - a) * T(0.5) : a * a;
-  const V y = odd_polynomial(large ? sqrt(z) : a, z, Coef<T>::kAsin);
-  const V signed_y = from_bits<V>(bits(y) ^ sign_bit(x));
-  const V middle = T(0.5 * Const<T>::kPi[0]) - (signed_y - T(0.5 * Const<T>::kPi[1]));
-  const V low = Const<T>::kPi[0] - (T(2) * y - Const<T>::kPi[1]);
-  return large ? (x < T(0) ? low : T(2) * y) : middle;
-}
-
-// The angle of the point (x, y), both >= 0, in [0, pi/2].
-template <class V>
-CR_INLINE V angle_of(V y, V x) {
-  using T = Lane<V>;
-  // The larger divides the smaller; NaN in either operand reaches the quotient.
-  const auto steep = y > x;
-  const V num = steep ? x : y, den = steep ? y : x;
-  const V t = num == den ? (den == T(0) ? V{} : V{} + T(1)) : num / den;
-  const V a = odd_polynomial(t, t * t, Coef<T>::kAtan);
-  return steep ? T(0.5 * Const<T>::kPi[0]) - (a - T(0.5 * Const<T>::kPi[1])) : a;
-}
-
-// Arc tangent. Max error: 1.5 / 2.3 ulp.
-template <class V>
-CR_INLINE V atan(V x) {
-  return copysign(angle_of(abs(x), V{} + Lane<V>(1)), x);
-}
-
-// Arc tangent of y / x in the quadrant of (x, y). Max error: 1.5 / 2.1 ulp.
-template <class V>
-CR_INLINE V atan2(V y, V x) {
-  using T = Lane<V>;
-  const V a = angle_of(abs(y), abs(x));
-  const auto left = reinterpret_cast<MaskOf<V>>(sign_bit(x)) != 0;
-  return copysign(left ? Const<T>::kPi[0] - (a - Const<T>::kPi[1]) : a, y);
 }
 
 // --- Hyperbolic
