@@ -75,7 +75,7 @@ struct Wanted {
 
 class Run {
  public:
-  Run(const BackwardOptions& options) : options_(options) {}
+  explicit Run(const BackwardOptions& options) : options_(options) { visits_.reserve(kNodes); }
 
   void collect(const std::vector<Tensor>& roots);
   void want(const std::vector<Tensor>& inputs);
@@ -84,6 +84,8 @@ class Run {
   std::vector<Wanted>& wanted() { return wanted_; }
 
  private:
+  static constexpr size_t kNodes = 32;  // of a small network: room made once
+
   void visit(const Ref<GraphNode>& node, std::vector<Node*>& stack);
   void add_grad(Tensor& sum, Tensor&& grad);
   void finish_outputs(int at);
@@ -107,6 +109,7 @@ void Run::visit(const Ref<GraphNode>& ref, std::vector<Node*>& stack) {
 
 void Run::collect(const std::vector<Tensor>& roots) {
   std::vector<Node*> stack;
+  stack.reserve(kNodes);
   for (const Tensor& root : roots) visit(root.node(), stack);
   while (!stack.empty()) {
     Node* node = stack.back();

@@ -1,6 +1,8 @@
 // Zero-copy exchange with NumPy, and tensors from nested Python sequences.
 #include <pybind11/numpy.h>
 
+#include <cstring>
+
 #include "bind/python.h"
 
 namespace cr {
@@ -12,14 +14,34 @@ void release_python_object(void* owner) {
   Py_DECREF(static_cast<PyObject*>(owner));
 }
 
+// By kind and size: NumPy's names for its types are made by a Python function.
 DType dtype_of_array(const py::array& array) {
   const py::dtype dtype = array.dtype();
-  const DType result = dtype_from_name(py::cast<std::string>(dtype.attr("name")).c_str());
+  const py::ssize_t size = dtype.itemsize();
+  const auto of_size = [size](DType one, DType two, DType four, DType eight) {
+    return size == 1   ? one
+           : size == 2 ? two
+           : size == 4 ? four
+           : size == 8 ? eight
+                       : DType::kUndefined;
+  };
+  DType result = DType::kUndefined;
+  switch (dtype.kind()) {
+    case 'b': result = DType::kBool; break;
+    case 'i': result = of_size(DType::kInt8, DType::kInt16, DType::kInt32, DType::kInt64); break;
+    case 'u':
+      result = of_size(DType::kUInt8, DType::kUInt16, DType::kUInt32, DType::kUInt64);
+      break;
+    case 'f':
+      result = of_size(DType::kUndefined, DType::kFloat16, DType::kFloat32, DType::kFloat64);
+      break;
+    default: break;
+  }
   CR_CHECK_TYPE(result != DType::kUndefined, "from_numpy: no chainrule dtype for NumPy's ",
                 py::cast<std::string>(py::str(dtype)),
                 "; expected bool, an integer type, float16, float32 or float64");
   CR_CHECK_TYPE(
-      py::cast<bool>(dtype.attr("isnative")),
+      dtype.byteorder() == '=' || dtype.byteorder() == '|',
       "from_numpy: the array is not in native byte order; use .astype(a.dtype.newbyteorder('='))");
   return result;
 }
@@ -42,6 +64,17 @@ Tensor from_numpy(const py::array& array) {
                                      {array.ptr(), release_python_object, !array.writeable()});
   Py_INCREF(array.ptr());
   return tensor;
+}
+
+// What `tensor` copies in one step: an array of numbers in C order. None for all other data.
+py::object copy_of_array(py::handle data) {
+  if (!py::isinstance<py::array>(data)) return py::none();
+  const auto array = py::reinterpret_borrow<py::array>(data);
+  const py::dtype dtype = array.dtype();
+  constexpr int kPlain = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  const bool plain = (array.flags() & kPlain) == kPlain && std::strchr("biuf", dtype.kind());
+  if (!plain || dtype.byteorder() == '>') return py::none();
+  return py::cast(OP(clone)(from_numpy(array)));
 }
 
 py::array to_numpy(const py::object& self) {
@@ -223,6 +256,7 @@ Example:
     >>> a
     array([1., 1.], dtype=float32)
 )");
+  m.def("_copy_of_array", &copy_of_array);
   m.def("_to_numpy", &to_numpy);
   m.def("_from_nested", &from_nested);
   m.def("_to_list", [](const Tensor& tensor) {

@@ -74,6 +74,35 @@ Example:
           }
         });
 
+const Row stack_row =
+    Row("stack(Tensor[] tensors, int dim=0)")
+        .doc(R"(Join tensors of one shape along a new dimension.
+
+Raises:
+    ValueError: when there is no tensor or the shapes differ.
+    IndexError: when there is no such place for a dimension.
+
+Example:
+    >>> cr.stack([cr.tensor([1, 2]), cr.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+)")
+        .function_only()
+        .compose([](const TensorList& in, const Attrs& attrs) {
+          CR_CHECK(in.size() > 0, "stack: needs at least one tensor");
+          const int64_t rank = in[0].rank(), dim = attrs.i(1);
+          CR_CHECK_INDEX(dim >= -rank - 1 && dim <= rank, "stack: dimension out of range (got ",
+                         dim, " for tensors with ", rank, " dimensions); expected ", -rank - 1,
+                         " to ", rank);
+          TensorList parts;
+          for (int i = 0; i < in.size(); ++i) {
+            CR_CHECK(in[i].shape() == in[0].shape(), "stack: shapes must be equal (got ",
+                     in[0].shape(), " at 0, ", in[i].shape(), " at ", i, ")");
+            parts.push_back(OP(unsqueeze)(in[i], dim));
+          }
+          return OP(cat)(parts, dim);
+        });
+
 const Row flip_row =
     Row("flip(Tensor input, int... dims)")
         .doc(R"(Reverse the order of elements along dimensions (a copy).

@@ -1,6 +1,8 @@
 // Rows of softmax, log_softmax, logsumexp and the losses built on them. Kernels:
 // softmax.kernel.cpp, along the last dimension or across columns; a dimension with few elements
 // behind it is moved to the end first.
+#include <algorithm>
+
 #include "autograd/node.h"
 #include "core/parallel.h"
 #include "ops/pointwise.h"
@@ -314,6 +316,18 @@ Tensor reduce_losses(const Picked& picked, int64_t reduction) {
   return reduction == kSum ? total : total / OP(sum)(picked.weights);
 }
 
+// The usual case: every label counts, and as much as any other.
+bool none_ignored(const Tensor& labels) {
+  const int64_t* values = labels.data<int64_t>();
+  return std::none_of(values, values + labels.numel(), [](int64_t label) { return label < 0; });
+}
+
+Tensor plain_losses(const Tensor& log_probs, const Tensor& labels, int dim, int64_t reduction) {
+  const Tensor taken = OP(gather)(log_probs, dim, OP(unsqueeze)(labels, dim));
+  if (reduction == kNone) return -OP(squeeze)(taken, Dims{dim});
+  return -(reduction == kSum ? OP(sum)(taken) : OP(mean)(taken));
+}
+
 const Row nll_loss_row =
     Row("nll_loss(Tensor input, Tensor target, Tensor? weight=None, *, int ignore_index=-100, "
         "{none|mean|sum} reduction='mean')")
@@ -338,6 +352,7 @@ Example:
           const int64_t classes = in[0].shape()[dim];
           check_weight("nll_loss", in[2], classes);
           const Tensor labels = checked_labels("nll_loss", in[1], classes, attrs.i(0));
+          if (!in[2] && none_ignored(labels)) return plain_losses(in[0], labels, dim, attrs.i(1));
           return reduce_losses(pick_losses(in[0], labels, in[2], dim), attrs.i(1));
         });
 

@@ -16,7 +16,7 @@ __all__ = [
     "broadcast_tensors", "broadcast_to", "chunk", "concat", "concatenate", "diag", "equal",
     "eye", "hstack", "is_tensor", "isclose",
     "linspace", "max", "meshgrid", "min", "movedim", "numel", "result_type", "roll",
-    "split", "stack", "swapaxes", "tensor", "tensor_split", "tile", "tril", "triu",
+    "split", "swapaxes", "tensor", "tensor_split", "tile", "tril", "triu",
     "unbind",
     "unflatten", "vstack", "where",
 ]  # fmt: skip
@@ -50,6 +50,8 @@ def tensor(
         result = data.detach().clone()
     elif isinstance(data, (bool, int, float, list, tuple)) and not _holds_arrays(data):
         result = _core._from_nested(data, dtype)
+    elif (copy := _core._copy_of_array(data)) is not None:
+        result = copy
     elif isinstance(data, (str, bytes)) or data is None:
         raise TypeError(f"tensor: cannot make a tensor from {type(data).__name__}")
     elif hasattr(data, "__dlpack__") and not hasattr(data, "__array_interface__"):
@@ -152,6 +154,9 @@ def arange(
     check_device(device)
     if end is None:
         start, end = 0, start
+    if dtype is None and step == 1 and type(start) is type(end) is int and start <= end:
+        steps: Tensor = _core._arange(start, 1, end - start, _core.int64)  # the usual call
+        return steps.requires_grad_() if requires_grad else steps
     wanted = _range_dtype(start, end, step) if dtype is None else dtype
     start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
     for bound in (start, end, step):
@@ -357,34 +362,6 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 # ---------------------------------------------------------------- shapes
-
-
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Join tensors of one shape along a new dimension.
-
-    Example:
-        >>> cr.stack([cr.tensor([1, 2]), cr.tensor([3, 4])])
-        tensor([[1, 2],
-                [3, 4]])
-    """
-    tensors = list(tensors)
-    if not tensors:
-        raise ValueError("stack: needs at least one tensor")
-    for i, t in enumerate(tensors):
-        if not isinstance(t, Tensor):
-            raise TypeError(f"stack: expected tensors (got {type(t).__name__} at {i})")
-        if t.shape != tensors[0].shape:
-            raise ValueError(
-                f"stack: shapes must be equal (got {tensors[0].shape} at 0, {t.shape} at {i})"
-            )
-    rank = tensors[0].ndim
-    if not -rank - 1 <= dim <= rank:
-        raise IndexError(
-            f"stack: dimension out of range (got {dim} for tensors with {rank} dimensions); "
-            f"expected {-rank - 1} to {rank}"
-        )
-    result: Tensor = _core.cat([_core.unsqueeze(t, dim) for t in tensors], dim)
-    return result
 
 
 def each(function: Any, tensors: tuple[Any, ...]) -> Any:

@@ -704,7 +704,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
             raise ValueError(f"cartesian_prod: expected vectors (got shape {t.shape})")
     if len(tensors) == 1:
         return tensors[0]
-    return _functions.stack([g.reshape(-1) for g in _functions.meshgrid(*tensors)], 1)
+    return _core.stack([g.reshape(-1) for g in _functions.meshgrid(*tensors)], 1)
 
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:

@@ -31,6 +31,8 @@ def _lanes(input: Tensor, dim: int) -> Any:
     import numpy as np
 
     array = view_of(input)
+    if dim == array.ndim - 1:
+        return array
     return np.moveaxis(array, dim, -1) if array.ndim else array.reshape(1)
 
 
@@ -41,7 +43,9 @@ def _pick(input: Tensor, dim: int, places: Any, keepdim: bool = True) -> ValuesI
     if input.ndim == 0:
         indices = tensor_of(places.reshape(()).astype(np.int64))
         return ValuesIndices(input.clone(), indices)
-    indices = tensor_of(np.ascontiguousarray(np.moveaxis(places, -1, dim), dtype=np.int64))
+    if dim != input.ndim - 1:
+        places = np.moveaxis(places, -1, dim)
+    indices = tensor_of(np.ascontiguousarray(places, dtype=np.int64))
     values = input.gather(dim, indices)
     if keepdim:
         return ValuesIndices(values, indices)
@@ -56,6 +60,10 @@ def _order(lanes: Any, descending: bool) -> Any:
         return np.argsort(lanes, axis=-1, kind="stable")
     reverse = np.argsort(lanes[..., ::-1], axis=-1, kind="stable")[..., ::-1]
     return lanes.shape[-1] - 1 - reverse
+
+
+# Lanes that are sorted as a whole faster than their k largest are found and put in order.
+_SHORT = 64
 
 
 def _nan_mask(array: Any) -> Any:
@@ -148,6 +156,8 @@ def topk(
             f"topk: k is out of range (got k={k} for shape {input.shape}, dim {dim}); "
             f"expected 0 to {n}"
         )
+    if sorted and n <= _SHORT:
+        return _pick(input, dim, _order(lanes, largest)[..., :k])
     places = np.broadcast_to(np.arange(n), lanes.shape)
     if 0 < k < n:
         part = np.argpartition(lanes, n - k if largest else k - 1, axis=-1)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .._core import Tensor
-from .._functions import stack
+from .._core import Tensor, stack
 from .engine import grad
 from .mode import enable_grad
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _pytree
-from .._core import Tensor
-from .._functions import allclose, stack
+from .._core import Tensor, stack
+from .._functions import allclose
 from ..random import get_rng_state, set_rng_state
 from .gradients import _check_chunk
 

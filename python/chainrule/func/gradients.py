@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import _pytree
-from .._core import Tensor, _reaches_other_leaf, is_grad_enabled
-from .._functions import stack
+from .._core import Tensor, _reaches_other_leaf, is_grad_enabled, stack
 from ..autograd.engine import grad as tape_grad
 from ..autograd.functional import units
 from ..autograd.mode import enable_grad

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .._core import Tensor
-from .._functions import stack
+from .._core import Tensor, stack
 from ..nn.modules.module import Module
 
 __all__ = ["stack_module_state"]
