@@ -21,6 +21,10 @@ WINDOWS: dict[str, tuple[Any, ...]] = {
     "2x2, wide odd plane": ((7, 71), 2, None, 0, 1, False),
     "2x2, odd plane, ceil": ((9, 7), 2, None, 0, 1, True),
     "3x3 stride 2": ((28, 29), 3, 2, 1, 1, False),
+    "3x3 stride 3": ((31, 59), 3, 3, 1, 1, False),
+    "4x4 tiles": ((12, 20), 4, None, 0, 1, False),
+    "2x8 tiles": ((6, 40), (2, 8), None, 0, 1, False),
+    "3x1 tiles": ((9, 7), (3, 1), None, 0, 1, False),
     "3x3 stride 1": ((14, 15), 3, 1, 1, 1, False),
     "stride above the kernel": ((20, 19), 2, 3, 1, 1, False),
     "uneven": ((13, 31), (3, 5), (1, 2), (1, 2), 1, True),
@@ -98,6 +102,23 @@ def test_max_of_special_values(key: str) -> None:
     flat = x.reshape(15, -1)
     picked = np.take_along_axis(flat, indices.reshape(15, -1), 1).reshape(out.shape)
     np.testing.assert_array_equal(picked, out)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("key", WINDOWS)
+def test_values_alone(key: str, dtype: str) -> None:
+    """Without a gradient no places are kept; the maxima are the same, NaN included."""
+    x = draw(key, dtype)
+    x[np.random.default_rng(1).random(x.shape) < 0.02] = np.nan
+    x[0] = -np.inf
+    tx = cr.tensor(x, requires_grad=True)
+    for pool, args in ((F.max_pool2d, WINDOWS[key][1:]), (F.adaptive_max_pool2d, (1,))):
+        want = pool(tx, *args)
+        with cr.no_grad():
+            got = pool(tx, *args)
+        assert want.requires_grad
+        assert not got.requires_grad
+        np.testing.assert_array_equal(got.numpy(), want.detach().numpy())
 
 
 def test_window_without_a_pixel() -> None:

@@ -63,14 +63,14 @@ bool in_pairs(const PoolPlan& p) {
 }
 
 // The taps of neighbouring windows straight from two rows of the plane.
-template <class T>
+template <class T, bool Places>
 void max_pairs(const PoolPlan& p, int64_t begin, int64_t end, const T* input, const T* stop, T* out,
                int32_t* indices) {
   using Lane = MaskLane<T>;
   constexpr int kL = kLanes<T>;
   for (int64_t n = begin; n < end; ++n) {
     const T* values_end = out + (n + 1) * p.out_plane();
-    const int32_t* places_end = indices + (n + 1) * p.out_plane();
+    const int32_t* places_end = Places ? indices + (n + 1) * p.out_plane() : nullptr;
     const Lane* base = static_cast<const Lane*>(p.base);
     for (int64_t y = 0; y < p.out_height; ++y) {
       const T* upper = input + n * p.plane() + 2 * y * p.width;
@@ -84,22 +84,24 @@ void max_pairs(const PoolPlan& p, int64_t begin, int64_t end, const T* input, co
         const auto tap = [&](Vec<T> v, int64_t index) {
           const Mask<T> wins = (v > best) | (v != v);
           best = wins ? v : best;
-          place = wins ? splat(static_cast<Lane>(index)) : place;
+          if constexpr (Places) place = wins ? splat(static_cast<Lane>(index)) : place;
         };
         tap(odd_lanes<T>(a, b), 1);
         tap(even_lanes<T>(c, d), p.width);
         tap(odd_lanes<T>(c, d), p.width + 1);
         store_until(out + pixel + x, best, values_end);
-        store_indices<T>(indices + pixel + x, place + load(base + y * p.out_width + x), places_end);
+        if constexpr (Places) {
+          const Mask<T> first = load(base + y * p.out_width + x);
+          store_indices<T>(indices + pixel + x, place + first, places_end);
+        }
       }
     }
   }
 }
 
-template <class T>
-void max_split(const PoolPlan& p, int64_t begin, int64_t end, const T* input, const T* stop, T* out,
-               int32_t* indices, T* buffer) {
-  if (in_pairs(p)) return max_pairs(p, begin, end, input, stop, out, indices);
+template <class T, bool Places>
+void max_taps(const PoolPlan& p, int64_t begin, int64_t end, const T* input, const T* stop, T* out,
+              int32_t* indices, T* buffer) {
   using Lane = MaskLane<T>;
   const Lines lines = lines_of(p);
   const Lane* base = static_cast<const Lane*>(p.base);
@@ -108,33 +110,49 @@ void max_split(const PoolPlan& p, int64_t begin, int64_t end, const T* input, co
     split_image(buffer, input + n * p.plane(), stop, p.h, p.w, 0, p.out_height + p.h.halo, p.pitch,
                 -kInfinity<T>);
     T* values = out + n * p.out_plane();
-    int32_t* places = indices + n * p.out_plane();
+    int32_t* places = Places ? indices + n * p.out_plane() : nullptr;
     const T* values_end = values + p.out_plane();
-    const int32_t* places_end = places + p.out_plane();
+    const int32_t* places_end = Places ? places + p.out_plane() : nullptr;
     int64_t pixel = 0;
     for (int64_t y = 0; y < lines.count; ++y, pixel += lines.length) {
       const T* line = buffer + y * lines.pitch;
       for (int64_t x = 0; x < lines.length; x += kLanes<T>) {
         Vec<T> best = splat(-kInfinity<T>);
-        Mask<T> place = load(start + pixel + x);
+        Mask<T> place{};
+        if constexpr (Places) place = load(start + pixel + x);
         for (int64_t k = 0; k < p.tap_count; ++k) {
           const Vec<T> v = load(line + p.taps[k].pixel + x);
           const Mask<T> wins = (v > best) | (v != v);
           best = wins ? v : best;
-          place = wins ? splat(static_cast<Lane>(p.taps[k].index)) : place;
+          if constexpr (Places) {
+            place = wins ? splat(static_cast<Lane>(p.taps[k].index)) : place;
+          }
         }
         store_until(values + pixel + x, best, values_end);
-        store_indices<T>(places + pixel + x, place + load(base + pixel + x), places_end);
+        if constexpr (Places) {
+          store_indices<T>(places + pixel + x, place + load(base + pixel + x), places_end);
+        }
       }
     }
   }
 }
 
 template <class T>
+void max_split(const PoolPlan& p, int64_t begin, int64_t end, const T* input, const T* stop, T* out,
+               int32_t* indices, T* buffer) {
+  if (in_pairs(p)) {
+    const auto pairs = indices ? max_pairs<T, true> : max_pairs<T, false>;
+    return pairs(p, begin, end, input, stop, out, indices);
+  }
+  const auto taps = indices ? max_taps<T, true> : max_taps<T, false>;
+  taps(p, begin, end, input, stop, out, indices, buffer);
+}
+
+template <class T>
 void max_windows(const PoolPlan& p, int64_t begin, int64_t end, const T* input, T* out,
                  int32_t* indices) {
   out += begin * p.out_plane();
-  indices += begin * p.out_plane();
+  if (indices) indices += begin * p.out_plane();
   for (int64_t n = begin; n < end; ++n) {
     const T* plane = input + n * p.plane();
     for (int64_t y = 0; y < p.out_height; ++y) {
@@ -152,7 +170,7 @@ void max_windows(const PoolPlan& p, int64_t begin, int64_t end, const T* input, 
           }
         }
         *out++ = best;
-        *indices++ = static_cast<int32_t>(place);
+        if (indices) *indices++ = static_cast<int32_t>(place);
       }
     }
   }
@@ -320,9 +338,31 @@ void spread_windows(const PoolPlan& p, int64_t begin, int64_t end, const T* grad
 }
 
 template <class T>
+void spread_tiles(const PoolPlan& p, int64_t kernel_h, int64_t kernel_w, T divisor, int64_t begin,
+                  int64_t end, const T* grad, T* out) {
+  grad += begin * p.out_plane();
+  out += begin * p.plane();
+  for (int64_t y = 0; y < (end - begin) * p.out_height; ++y, grad += p.out_width) {
+    T* line = out;
+    if (kernel_w == 2) {
+      for (int64_t x = 0; x < p.out_width; ++x) line[2 * x] = line[2 * x + 1] = grad[x] / divisor;
+    } else {
+      for (int64_t x = 0; x < p.out_width; ++x) {
+        const T share = grad[x] / divisor;
+        for (int64_t j = 0; j < kernel_w; ++j) line[x * kernel_w + j] = share;
+      }
+    }
+    out += p.width;
+    for (int64_t i = 1; i < kernel_h; ++i, out += p.width) {
+      memcpy(out, line, static_cast<size_t>(p.width) * sizeof(T));
+    }
+  }
+}
+
+template <class T>
 constexpr PoolKernels<T> kernels() {
-  return {max_split<T>,  max_windows<T>,  unpool<T>,       take<T>,
-          mean_split<T>, mean_windows<T>, spread_split<T>, spread_windows<T>};
+  return {max_split<T>,    max_windows<T>,  unpool<T>,       take<T>,          mean_split<T>,
+          mean_windows<T>, spread_tiles<T>, spread_split<T>, spread_windows<T>};
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ struct PoolPlan {
 };
 
 // Every function works on planes [begin, end). `stop` is where the readable input stops.
-// Indices are positions in the plane; -1: the window saw nothing.
+// Indices are positions in the plane; -1: the window saw nothing; a null pointer: not wanted.
 template <class T>
 struct PoolKernels {
   // Workspace: split_size() elements.
@@ -64,6 +64,9 @@ struct PoolKernels {
   void (*mean_split)(const PoolPlan&, int64_t begin, int64_t end, const T* input, const T* stop,
                      T* out, T* workspace);
   void (*mean_windows)(const PoolPlan&, int64_t begin, int64_t end, const T* input, T* out);
+  // out = the gradient's elements, each spread over its tile of kernel_h x kernel_w elements.
+  void (*spread_tiles)(const PoolPlan&, int64_t kernel_h, int64_t kernel_w, T divisor,
+                       int64_t begin, int64_t end, const T* grad, T* out);
   // Transposes of the means. Workspace: split_size() + out_height * pitch + kSplitSlack elements.
   void (*spread_split)(const PoolPlan&, int64_t begin, int64_t end, const T* grad, T* out,
                        T* workspace);

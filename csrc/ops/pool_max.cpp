@@ -9,11 +9,11 @@ namespace {
 template <class T>
 void run_max(const PoolProblem& p, const Tensor& input, const Tensor& out, const Tensor& indices,
              char* workspace) {
-  const bool wide = indices.dtype() == DType::kInt64;
+  const bool wide = indices && indices.dtype() == DType::kInt64;
   const PoolWork<T> work(p, PoolKind::kMax, wide, workspace);
   const T* in = input.data<T>();
   const T* stop = in + input.numel();
-  int32_t* places = wide ? work.indices : indices.data<int32_t>();
+  int32_t* places = !indices ? nullptr : wide ? work.indices : indices.data<int32_t>();
   over_planes(p, [&](int64_t begin, int64_t end, int worker) {
     if (p.split()) {
       pool_kernels<T>().max_split(work.plan, begin, end, in, stop, out.data<T>(), places,
@@ -42,6 +42,13 @@ void infer_max(Call& call) {
   call.set_output(0, shape, dtype);
   call.set_output(1, shape, index);
   call.workspace_bytes = pool_workspace(p, PoolKind::kMax, dtype, index == DType::kInt64);
+}
+
+// Only the maxima, for where no gradient will ask for their places.
+template <MakeProblem problem>
+void infer_values(Call& call) {
+  infer_max<problem, DType::kInt32>(call);
+  call.outputs = 1;
 }
 
 template <MakeProblem problem>
@@ -164,13 +171,29 @@ const Row adaptive_max_row =
         .saves("indices")
         .vjp(max_vjp);
 
+const Row max_values_row =
+    Row("_max_pool_values(Tensor input, int[] kernel_size, int[]? stride, int[] padding, "
+        "int[] dilation, bool ceil_mode)")
+        .doc("Max pooling without indices, and so without a gradient.")
+        .infer(infer_values<max_problem>)
+        .launch(launch_max<max_problem>);
+
+const Row adaptive_max_values_row =
+    Row("_adaptive_max_pool_values(Tensor input, int[] output_size)")
+        .doc("Adaptive max pooling without indices, and so without a gradient.")
+        .infer(infer_values<adaptive_problem>)
+        .launch(launch_max<adaptive_problem>);
+
 // ---------------------------------------------------------------- what users call
 
+bool needs_places(const Tensor& x) { return GradMode::enabled() && x.requires_grad(); }
+
 Tensor compose_max(const TensorList& in, const Attrs& attrs) {
-  return first_output(OP(_max_pool), in, attrs);
+  return first_output(needs_places(in[0]) ? OP(_max_pool) : OP(_max_pool_values), in, attrs);
 }
 Tensor compose_adaptive_max(const TensorList& in, const Attrs& attrs) {
-  return first_output(OP(_adaptive_max_pool), in, attrs);
+  const OpDef& op = needs_places(in[0]) ? OP(_adaptive_max_pool) : OP(_adaptive_max_pool_values);
+  return first_output(op, in, attrs);
 }
 
 const Row max_pool2d_row =

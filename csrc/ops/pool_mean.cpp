@@ -21,9 +21,44 @@ void run_plane_mean(const PoolProblem& p, const Tensor& input, const Tensor& out
   });
 }
 
+// Large windows side by side: sums down the rows of each row of windows, then along those sums.
+bool large_tiles(const PoolProblem& p) { return p.tiles() && p.h.kernel * p.w.kernel >= 16; }
+
+template <class T>
+T tile_divisor(const PoolProblem& p) {
+  return static_cast<T>(p.divisor ? p.divisor : p.h.kernel * p.w.kernel);
+}
+
+// Planes whose sums are formed together, and the elements of those sums.
+int64_t tile_group(const PoolProblem& p) {
+  constexpr int64_t kElements = 4096;
+  return std::max<int64_t>(kElements / (p.h.out * p.w.extent), 1);
+}
+int64_t tile_line(const PoolProblem& p) { return tile_group(p) * p.h.out * p.w.extent; }
+
+template <class T>
+void run_tile_mean(const PoolProblem& p, const Tensor& input, const Tensor& out, char* workspace) {
+  const int type = static_cast<int>(input.dtype());
+  const ReduceKernel sum = reduce_table().kernel[static_cast<int>(Reduction::kSum)][type];
+  const auto divide = reduce_table().divide[sizeof(T) == 8];
+  const int64_t width = p.w.extent, plane = p.h.out * p.w.out, group = tile_group(p);
+  over_planes(p, [&](int64_t begin, int64_t end, int worker) {
+    T* lines = reinterpret_cast<T*>(workspace) + worker * tile_line(p);
+    for (int64_t n = begin; n < end; n += group) {
+      const int64_t planes = std::min(group, end - n);
+      T* means = out.data<T>() + n * plane;
+      sum(input.data<T>() + n * p.h.extent * width, lines,
+          {p.h.kernel, width, 0, planes * p.h.out, 0, width});
+      sum(lines, means, {p.w.kernel, 1, 0, planes * plane, 0, 1});
+      divide(means, planes * plane, tile_divisor<T>(p));
+    }
+  });
+}
+
 template <class T>
 void run_mean(const PoolProblem& p, const Tensor& input, const Tensor& out, char* workspace) {
   if (p.whole_planes()) return run_plane_mean<T>(p, input, out);
+  if (large_tiles(p)) return run_tile_mean<T>(p, input, out, workspace);
   const PoolWork<T> work(p, PoolKind::kMean, false, workspace);
   const T* in = input.data<T>();
   const T* stop = in + input.numel();
@@ -40,6 +75,12 @@ void run_mean(const PoolProblem& p, const Tensor& input, const Tensor& out, char
 template <class T>
 void run_spread(const PoolProblem& p, const Tensor& grad, const Tensor& out, char* workspace) {
   const PoolWork<T> work(p, PoolKind::kSpread, false, workspace);
+  if (p.tiles()) {
+    return over_planes(p, [&](int64_t begin, int64_t end, int) {
+      pool_kernels<T>().spread_tiles(work.plan, p.h.kernel, p.w.kernel, tile_divisor<T>(p), begin,
+                                     end, grad.data<T>(), out.data<T>());
+    });
+  }
   over_planes(p, [&](int64_t begin, int64_t end, int worker) {
     if (p.split()) {
       pool_kernels<T>().spread_split(work.plan, begin, end, grad.data<T>(), out.data<T>(),
@@ -85,6 +126,9 @@ void infer_mean(Call& call) {
   call.contiguous = true;
   call.set_output(0, out_shape(call.in[0].shape(), spatial_dims(call), p), dtype);
   call.workspace_bytes = pool_workspace(p, PoolKind::kMean, dtype, false);
+  if (large_tiles(p)) {
+    call.workspace_bytes = static_cast<size_t>(max_workers() * tile_line(p) * itemsize(dtype));
+  }
 }
 
 template <MakeProblem problem>

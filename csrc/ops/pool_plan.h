@@ -55,6 +55,14 @@ struct PoolProblem {
     };
     return whole(h) && whole(w);
   }
+  // Windows that lie side by side and cover the plane.
+  bool tiles() const {
+    const auto covers = [](const PoolAxis& a) {
+      return !a.adaptive && a.kernel == a.stride && a.dilation == 1 && a.padding == 0 &&
+             a.out * a.kernel == a.extent;
+    };
+    return covers(h) && covers(w);
+  }
   // Small windows over more than a handful of pixels; the others go window by window.
   bool split() const { return !adaptive() && h.kernel * w.kernel <= 64 && h.out * w.out >= 8; }
 };

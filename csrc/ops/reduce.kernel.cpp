@@ -32,9 +32,9 @@ CR_INLINE void prefetch(const T* x, int64_t n) {
 // How many lines are read as one where there are few columns.
 int64_t merged_lines(const ReduceShape& s) {
   const int64_t width = s.col_end - s.col_begin;
-  if (width != s.inner || 4 * width > kColumns || s.n == 0) return 1;
-  const int64_t lines = kColumns / width;
-  return lines < s.n ? lines : s.n;
+  if (width != s.inner) return 1;
+  const int64_t most = kColumns / width, lines = s.n / 8 < most ? s.n / 8 : most;
+  return lines > 1 ? lines : 1;
 }
 
 // ---------------------------------------------------------------- sums

@@ -54,6 +54,9 @@ int dim_of(const Call& call) {
   return rank ? dim : -1;
 }
 
+// Columns that are few would not fill a vector.
+constexpr int64_t kFewColumns = 16;
+
 // f(byte offset, n, inner, width) over stretches of columns along `dim`.
 template <class F>
 void over_columns(const Tensor& x, int dim, F&& f) {
@@ -100,7 +103,6 @@ void launch_grad(Call& call, const RowGradKernel* kernels, const ColumnGradKerne
 // An op applied along the last dimension instead of another, where columns would not fill a vector
 // or the input lies transposed anyway; undefined otherwise.
 Tensor on_last_dim(const OpDef& op, const TensorList& in, const Attrs& attrs, int k) {
-  constexpr int64_t kFewColumns = 16;
   const Tensor& x = in[0];
   const int dim = normalize_dim(op.name().c_str(), attrs.i(k), x.rank());
   if (x.rank() == 0 || dim == x.rank() - 1) return Tensor();
@@ -201,9 +203,14 @@ Example:
     tensor(0.6931)
 )")
         .compose([](const TensorList& in, const Attrs& attrs) {
-          // The chosen dimensions become one last dimension.
+          // Several dimensions, and one that lies apart, become one last dimension.
           const Tensor x = is_floating(in[0].dtype()) ? in[0] : OP(to)(in[0], default_dtype());
           const Dims axes = normalize_dims("logsumexp", attrs.ints(0), x.rank());
+          if (axes.size() == 1 && x.contiguous() &&
+              inner_size(x, static_cast<int>(axes[0])) >= kFewColumns) {
+            const Tensor result = OP(_logsumexp)(x, axes[0]);
+            return attrs.b(1) ? OP(unsqueeze)(result, axes[0]) : result;
+          }
           Dims order, kept, rest;
           for (int i = 0; i < x.rank(); ++i) {
             const bool reduced = axes.contains(i);
@@ -218,16 +225,16 @@ Example:
           for (int64_t axis : axes) n *= x.shape()[static_cast<int>(axis)];
           Dims flat = rest;
           flat.push_back(n);
-          return OP(reshape)(OP(_logsumexp)(OP(reshape)(OP(permute)(x, order), flat)), kept);
+          return OP(reshape)(OP(_logsumexp)(OP(reshape)(OP(permute)(x, order), flat), -1), kept);
         });
 
-const Row logsumexp_last_row =
-    Row("_logsumexp(Tensor input)")
-        .doc("Kernel row of ``logsumexp``, along the last dimension.")
+const Row logsumexp_kernel_row =
+    Row("_logsumexp(Tensor input, int dim)")
+        .doc("Kernel row of ``logsumexp``, along one dimension.")
         .infer([](Call& call) {
           infer_rows(call);
           call.compute = call.in[0].dtype();
-          call.out_meta[0].shape.pop_back();
+          call.out_meta[0].shape.erase(dim_of(call));
         })
         .launch([](Call& call) {
           const Tensor &x = call.in[0], &out = call.out[0];
@@ -236,18 +243,28 @@ const Row logsumexp_last_row =
             copy_into(out, Tensor::scalar(-__builtin_inf(), out.dtype()));
             return;
           }
-          over_rows(x, [&](int64_t row, int64_t count) {
-            kernel(row_at(x, row), out.data() + row * itemsize(x.dtype()), count, last_size(x));
+          const int dim = dim_of(call);
+          const int64_t size = itemsize(x.dtype());
+          if (dim == x.rank() - 1) {
+            return over_rows(x, [&](int64_t row, int64_t count) {
+              kernel(row_at(x, row), out.data() + row * size, count, last_size(x));
+            });
+          }
+          const ColumnKernel columns = softmax_table().logsumexp_columns[kernel_index(x)];
+          over_columns(x, dim, [&](int64_t at, int64_t n, int64_t inner, int64_t width) {
+            const int64_t first = at / size, row = first / (n * inner), column = first % inner;
+            columns(x.data() + at, out.data() + (row * inner + column) * size, n, inner, width);
           });
         })
         .saves("input, out")
         .vjp([](Vjp& v) {
           v.set(0, [&] {
             // exp(-inf - -inf) would be NaN: rows of -inf have no slope.
-            const Tensor total = OP(unsqueeze)(v.out(), -1);
+            const int dim = normalize_dim("logsumexp", v.attrs().i(0), v.in_shape(0).size());
+            const Tensor total = OP(unsqueeze)(v.out(), dim);
             const Tensor dead = OP(isinf)(total);
             const Tensor p = OP(exp)(v.in(0) - OP(where)(dead, 0.0, total));
-            return OP(unsqueeze)(v.grad(), -1) * p;
+            return OP(unsqueeze)(v.grad(), dim) * p;
           });
         });
 

@@ -38,15 +38,46 @@ CR_INLINE T row_max(const T* x, int64_t n) {
   return fold_lanes<T>(best, [](Vec<T> a, Vec<T> b) { return a > b ? a : b; });
 }
 
+// e^x for x <= 0, a term of a sum that is at least 1: what is no normal number counts as zero.
+template <class V>
+CR_INLINE V exp_term(V x) {
+#ifdef __AVX512F__
+  return exp_nonpositive(x);
+#else
+  constexpr Lane<V> kMin = sizeof(Lane<V>) == 4 ? -88.0 : -709.1;  // from there on the factor is 0
+  const ExpReduced<V> e = reduce_exp(max_or_b(opaque(V{} + kMin), x));
+  return (expm1_poly(e.r) + Lane<V>(1)) * power_of_two<V>(e.n);
+#endif
+}
+
+// Vectors of exponentials that are computed side by side: each is a chain of dependent operations.
+constexpr int kSideBySide = CR_VEC_BYTES == 64 ? 4 : 2;
+
 // Sum of exp(x - shift), optionally keeping the terms; with no x above the shift it is shorter.
 template <class T, bool kBelowShift = true>
 CR_INLINE T sum_exp(const T* x, int64_t n, T shift, T* terms) {
-  Vec<T> sum = {};
+  constexpr int kLane = kLanes<T>;
   const Vec<T> offset = splat(shift);
-  over_row(x, n, -kInfinity<T>, [&](Vec<T> v, int64_t i, int lanes) {
-    const Vec<T> e = kBelowShift ? exp_nonpositive(v - offset) : exp(v - offset);
+  const auto term = [&](Vec<T> v) { return kBelowShift ? exp_term(v - offset) : exp(v - offset); };
+  Vec<T> sums[kSideBySide] = {};
+  int64_t i = 0;
+  for (; i + kSideBySide * kLane <= n; i += kSideBySide * kLane) {
+    Vec<T> e[kSideBySide];
+#pragma GCC unroll 4
+    for (int k = 0; k < kSideBySide; ++k) e[k] = term(load(x + i + k * kLane));
+#pragma GCC unroll 4
+    for (int k = 0; k < kSideBySide; ++k) {
+      sums[k] += e[k];
+      if (terms) store(terms + i + k * kLane, e[k]);
+    }
+  }
+  Vec<T> sum = sums[0];
+#pragma GCC unroll 4
+  for (int k = 1; k < kSideBySide; ++k) sum += sums[k];
+  over_row(x + i, n - i, -kInfinity<T>, [&](Vec<T> v, int64_t j, int lanes) {
+    const Vec<T> e = term(v);
     sum += e;
-    if (terms) put(terms + i, e, lanes);
+    if (terms) put(terms + i + j, e, lanes);
   });
   return sum_lanes<T>(sum);
 }
@@ -191,11 +222,9 @@ CR_INLINE void sum_columns(const T* x, int64_t n, int64_t inner, int64_t width, 
   }
 }
 
-template <class T, bool Log>
-void columns(const void* input, void* output, int64_t n, int64_t inner, int64_t width) {
-  const T* x = static_cast<const T*>(input);
-  T* out = static_cast<T*>(output);
-  Line<T> largest, total;
+template <class T>
+CR_INLINE void largest_of_columns(const T* x, int64_t n, int64_t inner, int64_t width,
+                                  Line<T>& largest) {
   for (T& best : largest) best = -kInfinity<T>;
   for (int64_t i = 0; i < n; ++i) {
     over_row(x + i * inner, width, -kInfinity<T>, [&](Vec<T> v, int64_t j, int) {
@@ -203,9 +232,43 @@ void columns(const void* input, void* output, int64_t n, int64_t inner, int64_t 
       store(largest + j, v > best ? v : best);
     });
   }
+}
+
+template <class T>
+void logsumexp_columns(const void* input, void* output, int64_t n, int64_t inner, int64_t width) {
+  const T* x = static_cast<const T*>(input);
+  Line<T> largest, total;
+  largest_of_columns(x, n, inner, width, largest);
+  bool finite = true;
+  for (int64_t j = 0; j < width; ++j) {
+    if (__builtin_fabs(largest[j]) != kInfinity<T>) continue;
+    largest[j] = 0;
+    finite = false;
+  }
+  const auto shifted = [&](Vec<T> v, int64_t j) { return v - load(largest + j); };
+  if (finite) {
+    sum_columns(x, n, inner, width, -kInfinity<T>, total,
+                [&](Vec<T> v, int64_t, int64_t j, int) { return exp_term(shifted(v, j)); });
+  } else {
+    sum_columns(x, n, inner, width, -kInfinity<T>, total,
+                [&](Vec<T> v, int64_t, int64_t j, int) { return exp(shifted(v, j)); });
+  }
+  for (int64_t j = 0; j < width; j += kLanes<T>) {
+    const Vec<T> sum = load(largest + j) + log(load(total + j));
+    const int lanes = static_cast<int>(width - j < kLanes<T> ? width - j : kLanes<T>);
+    put(static_cast<T*>(output) + j, sum, lanes);
+  }
+}
+
+template <class T, bool Log>
+void columns(const void* input, void* output, int64_t n, int64_t inner, int64_t width) {
+  const T* x = static_cast<const T*>(input);
+  T* out = static_cast<T*>(output);
+  Line<T> largest, total;
+  largest_of_columns(x, n, inner, width, largest);
   sum_columns(x, n, inner, width, -kInfinity<T>, total,
               [&](Vec<T> v, int64_t at, int64_t j, int lanes) {
-                const Vec<T> e = exp_nonpositive(v - load(largest + j));
+                const Vec<T> e = exp_term(v - load(largest + j));
                 if constexpr (!Log) put(out + at, e, lanes);
                 return e;
               });
@@ -255,6 +318,7 @@ const SoftmaxTable softmax_table = {CR_FLOATS(softmax),
                                     CR_FLOATS(cross_entropy_grad),
                                     CR_COLUMNS(columns, false),
                                     CR_COLUMNS(columns, true),
+                                    CR_FLOATS(logsumexp_columns),
                                     CR_COLUMNS(grad_columns, false),
                                     CR_COLUMNS(grad_columns, true)};
 

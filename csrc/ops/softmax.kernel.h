@@ -26,6 +26,7 @@ struct SoftmaxTable {
   RowGradKernel softmax_grad[2], log_softmax_grad[2];
   CrossEntropyGradKernel cross_entropy_grad[2];
   ColumnKernel softmax_columns[2], log_softmax_columns[2];
+  ColumnKernel logsumexp_columns[2];  // one result per column
   ColumnGradKernel softmax_grad_columns[2], log_softmax_grad_columns[2];
 };
 CR_KERNEL_TABLE(SoftmaxTable, softmax_table)

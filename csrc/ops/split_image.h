@@ -43,6 +43,55 @@ CR_INLINE void copy_even(T* out, const T* in, int64_t n, const T* end) {
   for (; x < n; ++x) out[x] = in[2 * x];
 }
 
+// Every third element of a, b and c together, from the first on.
+template <class T>
+CR_INLINE Vec<T> third_lanes(Vec<T> a, Vec<T> b, Vec<T> c) {
+  constexpr int kL = kLanes<T>;
+  constexpr int kOfTwo = (2 * kL + 2) / 3;  // lanes that come from a and b
+  Mask<T> first{}, second{};
+#pragma GCC unroll 16
+  for (int l = 0; l < kL; ++l) {
+    first[l] = static_cast<MaskLane<T>>(l < kOfTwo ? 3 * l : 0);
+    second[l] = static_cast<MaskLane<T>>(l < kOfTwo ? l : 3 * l - kL);
+  }
+#if defined(__clang__)
+  Vec<T> result{};
+  for (int l = 0; l < kL; ++l) {
+    const int at = 3 * l;
+    result[l] = at < kL ? a[at] : at < 2 * kL ? b[at - kL] : c[at - 2 * kL];
+  }
+  return result;
+#else
+  return __builtin_shuffle(__builtin_shuffle(a, b, first), c, second);
+#endif
+}
+
+// out[x] = in[3 * x] for x < n; whole vectors are written.
+template <class T>
+CR_INLINE void copy_third(T* out, const T* in, int64_t n, const T* end) {
+  constexpr int kL = kLanes<T>;
+  int64_t x = 0;
+  for (; x < n && in + 3 * (x + kL) <= end; x += kL) {
+    const T* from = in + 3 * x;
+    store(out + x, third_lanes<T>(load(from), load(from + kL), load(from + 2 * kL)));
+  }
+  for (; x < n; ++x) out[x] = in[3 * x];
+}
+
+// out[x] = in[4 * x] for x < n; whole vectors are written.
+template <class T>
+CR_INLINE void copy_fourth(T* out, const T* in, int64_t n, const T* end) {
+  constexpr int kL = kLanes<T>;
+  int64_t x = 0;
+  for (; x < n && in + 4 * (x + kL) <= end; x += kL) {
+    const T* from = in + 4 * x;
+    const Vec<T> a = even_lanes<T>(load(from), load(from + kL));
+    const Vec<T> b = even_lanes<T>(load(from + 2 * kL), load(from + 3 * kL));
+    store(out + x, even_lanes<T>(a, b));
+  }
+  for (; x < n; ++x) out[x] = in[4 * x];
+}
+
 // One slot of one plane: `rows` rows of `pitch` pixels, starting at output row `first_row`.
 template <class T>
 CR_INLINE void split_plane(T* out, const T* plane, const T* end, const SplitAxis& h,
@@ -80,6 +129,10 @@ CR_INLINE void split_plane(T* out, const T* plane, const T* end, const SplitAxis
       copy_row(out + begin, in, count, end);
     } else if (w.step == 2) {
       copy_even(out + begin, in, count, end);
+    } else if (w.step == 3) {
+      copy_third(out + begin, in, count, end);
+    } else if (w.step == 4) {
+      copy_fourth(out + begin, in, count, end);
     } else {
       for (int64_t x = 0; x < count; ++x) out[begin + x] = in[x * w.step];
     }

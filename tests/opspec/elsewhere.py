@@ -80,6 +80,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "_conv_weight_grad": ("test_conv.py", "_conv_weight_grad"),
     "_max_pool": ("test_pool.py", "test_max"),
     "_adaptive_max_pool": ("test_pool.py", "test_adaptive"),
+    "_max_pool_values": ("test_pool.py", "test_values_alone"),
+    "_adaptive_max_pool_values": ("test_pool.py", "test_values_alone"),
     "_max_unpool": ("test_pool.py", "_max_unpool"),
     "_max_take": ("test_pool.py", "_max_take"),
     "_avg_pool_grad": ("test_pool.py", "_avg_pool_grad"),
