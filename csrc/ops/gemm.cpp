@@ -78,17 +78,36 @@ struct Context {
 
 // ---------------------------------------------------------------- few rows, few columns
 
-bool dots_accepts(const Context&, const Product& p) {
-  return p.a_col == 1 && p.b_row == 1 && p.depth > 1 &&
-         (p.rows <= 2 || p.cols <= 4 || (p.rows <= 16 && p.depth >= 32 * p.rows));
+// Few columns fill less than half a vector: B is transposed where it is not yet.
+constexpr int64_t kTransposedRows = 16;
+
+bool dots_accepts(const Context& context, const Product& p) {
+  if (p.a_col != 1 || p.depth <= 1) return false;
+  const int64_t few = context.kernels.lanes / 2;
+  if (p.b_row == 1) {
+    return p.rows <= 2 || p.cols <= std::max<int64_t>(few, 4) ||
+           (p.rows <= std::max(context.kernels.lanes, 4) && p.depth >= 32 * p.rows);
+  }
+  return p.b_col == 1 && p.cols <= few && p.rows >= kTransposedRows &&
+         p.depth >= context.kernels.lanes;
+}
+size_t dots_workspace(const Context& context, const Product& p) {
+  return p.b_row == 1 ? 0 : static_cast<size_t>(p.depth * p.cols * context.size);
 }
 bool thin_accepts(const Context& context, const Product& p) {
   return p.b_col == 1 && p.rows <= context.kernels.thin_rows;
 }
 size_t no_workspace(const Context&, const Product&) { return 0; }
 
-void dots_run(const Context& context, const Product& p, char*) {
-  constexpr int64_t kGroup = 8;  // rows or columns, whichever are more
+void dots_run(const Context& context, const Product& given, char* workspace) {
+  constexpr int64_t kGroup = 16;  // rows or columns, whichever are more
+  Product p = given;
+  if (p.b_row != 1) {
+    context.kernels.transpose(workspace, p.b, p.b_row, p.depth, p.cols);
+    p.b = workspace;
+    p.b_row = 1;
+    p.b_col = p.depth;
+  }
   const bool by_rows = p.rows > p.cols;
   const int64_t size = by_rows ? p.rows : p.cols, groups = ceil_div(size, kGroup);
   parallel(groups, grain_for(context.nanoseconds(p) / static_cast<double>(groups)),
@@ -138,15 +157,15 @@ bool writes_bound(const Context& context, const Product& p) {
 
 // `packed_a`: null, or where each worker packs its run of A, once for all columns. `last`: nothing
 // is added to these elements of C any more.
-void multiply_strips(const Context& context, const StripProduct& strips, char* packed_a = nullptr,
-                     bool last = true) {
+void multiply_strips(const Context& context, const StripProduct& strips, int64_t threads,
+                     char* packed_a = nullptr, bool last = true) {
   const Product& p = strips.product;
   const GemmKernels& kernels = context.kernels;
   const int64_t tile_cols = kernels.tile_cols;
   const int64_t strip_count = ceil_div(p.cols, tile_cols);
   const int64_t panels = ceil_div(p.rows, kernels.tile_rows);
   const double ns = context.nanoseconds(p);
-  const int64_t threads = max_workers(), worth = static_cast<int64_t>(ns / kChunkNanoseconds);
+  const int64_t worth = static_cast<int64_t>(ns / kChunkNanoseconds);
   const int64_t wanted = threads == 1 ? 1 : std::min(kChunksEach * threads, worth);
   int64_t runs = ceil_div(panels, context.chunk_panels()), ranges = 1;
   if (!packed_a) {
@@ -162,6 +181,9 @@ void multiply_strips(const Context& context, const StripProduct& strips, char* p
   }
   const int64_t chunks = ranges * runs;
   parallel(chunks, ceil_div(chunks, pieces), [&](int64_t begin, int64_t end, int worker) {
+    char* memory = packed_a
+                       ? packed_a + (threads == 1 ? 0 : worker) * context.packed_a_bytes(p.depth)
+                       : nullptr;
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       const int64_t range = chunk / runs, run = chunk % runs;
       const int64_t row = cut(cut(run, runs, panels), panels, p.rows);
@@ -172,7 +194,6 @@ void multiply_strips(const Context& context, const StripProduct& strips, char* p
       part.product = context.slice(p, row, rows, col, std::min(stop, p.cols) - col);
       part.product.b = advance(p.b, strip * strips.b_strip * context.size);
       if (packed_a) {
-        char* memory = packed_a + worker * context.packed_a_bytes(p.depth);
         kernels.pack_a(memory, part.product);
         part.product.a = memory;
         part.a_panel = p.depth * kernels.panel_pitch;
@@ -191,8 +212,8 @@ bool packs_transposed(const Context& context, const Product& p) {
   return p.a_row == 1 && p.depth > kHandful && crowded(context, p.a_col) &&
          context.kernels.lanes * context.size < static_cast<int64_t>(kAlign);
 }
-size_t packed_a_workspace(const Context& context, int64_t depth) {
-  return static_cast<size_t>(max_workers() * context.packed_a_bytes(depth));
+size_t packed_a_workspace(const Context& context, int64_t depth, int64_t workers) {
+  return static_cast<size_t>(workers * context.packed_a_bytes(depth));
 }
 
 bool direct_accepts(const Context& context, const Product& p) {
@@ -207,7 +228,7 @@ size_t edge_bytes(const Context& context, const Product& p) {
 }
 size_t direct_a_bytes(const Context& context, const Product& p) {
   const bool pays = p.depth <= context.kernels.block_depth && packs_transposed(context, p);
-  return pays ? packed_a_workspace(context, p.depth) : 0;
+  return pays ? packed_a_workspace(context, p.depth, max_workers()) : 0;
 }
 size_t direct_workspace(const Context& context, const Product& p) {
   return edge_bytes(context, p) + direct_a_bytes(context, p);
@@ -221,40 +242,61 @@ void direct_run(const Context& context, const Product& p, char* workspace) {
   StripProduct strips{p, context.kernels.tile_cols, workspace};
   strips.far = p.depth * p.cols * context.size > kDirectBytes;
   const bool packed_a = direct_a_bytes(context, p) > 0;
-  multiply_strips(context, strips, packed_a ? workspace + edge_bytes(context, p) : nullptr);
+  multiply_strips(context, strips, max_workers(),
+                  packed_a ? workspace + edge_bytes(context, p) : nullptr);
 }
 
 // Blocks of B packed into strips, one after the other. A is packed as well where the work on it
 // pays for that: rows far apart spread over too many pages and too few sets of the caches.
 // Transposed it is read in place, unless its rows crowd the cache: they are short streams, slower
 // to pack than to read.
+// Of a large product each thread computes a part of its own, from operands it packed itself: what
+// another thread has packed would come from that one's caches, and each would wait for the other.
 struct Blocks {
+  int64_t row_parts = 1, col_parts = 1;
   int64_t depth, cols;  // of the largest block of B
   int64_t depth_blocks;
-  size_t b_bytes, a_bytes;  // a_bytes: of all workers, 0 where A is read in place
+  size_t b_bytes, a_bytes;  // a_bytes: of all workers on a part, 0 where A is read in place
 
   Blocks(const Context& context, const Product& p)
       : depth_blocks(ceil_div(p.depth, context.kernels.block_depth)) {
     const GemmKernels& kernels = context.kernels;
+    const int64_t threads = max_workers();
+    constexpr double kPartNanoseconds = 150e3;
+    constexpr int64_t kPartBytes = 8 << 20;  // of B: packing A once for all pays beyond
+    if (threads > 1 && p.depth * p.cols * context.size <= kPartBytes &&
+        context.nanoseconds(p) >= kPartNanoseconds * static_cast<double>(threads)) {
+      (p.rows > 2 * p.cols ? row_parts : col_parts) = threads;
+    }
     depth = ceil_div(p.depth, depth_blocks);
-    const int64_t strips = ceil_div(p.cols, kernels.tile_cols);
-    cols = ceil_div(strips, ceil_div(p.cols, kernels.block_cols)) * kernels.tile_cols;
-    const int64_t padded = context.padded(std::min(cols, p.cols));
-    b_bytes = align(static_cast<size_t>(depth * padded * context.size));
+    const int64_t strips = ceil_div(ceil_div(p.cols, kernels.tile_cols), col_parts);
+    // Used by one run of A only, a block is best small.
+    const int64_t most = p.rows <= kernels.chunk_rows ? kFewStrips * kernels.tile_cols
+                                                      : static_cast<int64_t>(kernels.block_cols);
+    cols = ceil_div(strips, ceil_div(strips * kernels.tile_cols, most)) * kernels.tile_cols;
+    b_bytes =
+        align(static_cast<size_t>(depth * std::min(cols, context.padded(p.cols)) * context.size));
     constexpr int64_t kPackedCols = 768;
     const bool pays = p.a_row != 1 && p.cols >= kPackedCols && p.rows >= kernels.chunk_rows;
-    a_bytes = pays || packs_transposed(context, p) ? packed_a_workspace(context, depth) : 0;
+    const int64_t packers = parts() > 1 ? 1 : threads;
+    a_bytes =
+        pays || packs_transposed(context, p) ? packed_a_workspace(context, depth, packers) : 0;
   }
+
+  static constexpr int64_t kFewStrips = 8;
+
+  int64_t parts() const { return row_parts * col_parts; }
+  size_t bytes() const { return b_bytes + a_bytes; }  // of a part
 };
 
 bool any_accepts(const Context&, const Product&) { return true; }
 size_t packed_workspace(const Context& context, const Product& p) {
   const Blocks blocks(context, p);
-  return blocks.b_bytes + blocks.a_bytes;
+  return static_cast<size_t>(blocks.parts()) * blocks.bytes();
 }
-void packed_run(const Context& context, const Product& p, char* workspace) {
-  const Blocks blocks(context, p);
+void packed_part(const Context& context, const Product& p, const Blocks& blocks, char* workspace) {
   const int64_t tile_cols = context.kernels.tile_cols;
+  const int64_t threads = blocks.parts() > 1 ? 1 : max_workers();
   char* packed_a = blocks.a_bytes > 0 ? workspace + blocks.b_bytes : nullptr;
   for (int64_t col = 0; col < p.cols; col += blocks.cols) {
     const int64_t cols = std::min(blocks.cols, p.cols - col);
@@ -281,17 +323,36 @@ void packed_run(const Context& context, const Product& p, char* workspace) {
         part.row_bias = part.col_bias = nullptr;
       }
       const void* edge = workspace + cols / tile_cols * strip * context.size;
-      multiply_strips(context, StripProduct{part, strip, edge}, packed_a,
+      multiply_strips(context, StripProduct{part, strip, edge}, threads, packed_a,
                       block + 1 == blocks.depth_blocks);
     }
   }
 }
+void packed_run(const Context& context, const Product& p, char* workspace) {
+  const Blocks blocks(context, p);
+  const int64_t panels = ceil_div(p.rows, context.kernels.tile_rows);
+  const int64_t strips = ceil_div(p.cols, context.kernels.tile_cols);
+  parallel(blocks.parts(), 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row_part = i / blocks.col_parts, col_part = i % blocks.col_parts;
+      const int64_t row = cut(cut(row_part, blocks.row_parts, panels), panels, p.rows);
+      const int64_t stop = cut(cut(row_part + 1, blocks.row_parts, panels), panels, p.rows);
+      const int64_t col = cut(col_part, blocks.col_parts, strips) * context.kernels.tile_cols;
+      const int64_t last = cut(col_part + 1, blocks.col_parts, strips) * context.kernels.tile_cols;
+      packed_part(context, context.slice(p, row, stop - row, col, std::min(last, p.cols) - col),
+                  blocks, workspace + static_cast<size_t>(i) * blocks.bytes());
+    }
+  });
+}
 
 void naive_run(const Context& context, const Product& p, char*) {
   const auto kernel = matmul_table().naive[static_cast<int>(context.dtype)];
-  parallel(p.rows, grain_for(16 * context.nanoseconds(p) / static_cast<double>(p.rows)),
+  constexpr int64_t kGroup = 12;  // rows
+  const int64_t groups = ceil_div(p.rows, kGroup);
+  parallel(groups, grain_for(4 * context.nanoseconds(p) / static_cast<double>(groups)),
            [&](int64_t begin, int64_t end, int) {
-             const Product part = context.slice(p, begin, end - begin, 0, p.cols);
+             const int64_t row = begin * kGroup, rows = std::min(end * kGroup, p.rows) - row;
+             const Product part = context.slice(p, row, rows, 0, p.cols);
              kernel(part);
              context.finish(part);
            });
@@ -312,7 +373,7 @@ void deep_run(const Context&, const Product&, char*);
 
 constexpr Algorithm kAlgorithms[] = {
     {"deep", deep_accepts, deep_workspace, deep_run},
-    {"dots", dots_accepts, no_workspace, dots_run},
+    {"dots", dots_accepts, dots_workspace, dots_run},
     {"thin", thin_accepts, no_workspace, thin_run},
     {"direct", direct_accepts, direct_workspace, direct_run},
     {"packed", any_accepts, packed_workspace, packed_run},
@@ -424,24 +485,34 @@ Product normalized(const Product& p) {
   return n;
 }
 
+// So little that one call of a kernel takes many of a batch.
+bool small_accepts(const Context& context, const Product& p) {
+  constexpr int64_t kMultiplyAdds = 1024;
+  return is_floating(context.dtype) && !forced.load(std::memory_order_relaxed) && p.depth > 0 &&
+         p.rows * p.cols * p.depth <= kMultiplyAdds && !context.activation &&
+         p.depth * p.cols <= context.kernels.small_values && !p.accumulate && !p.row_bias &&
+         !p.col_bias;
+}
+
 // How a problem is run: the matrices of a batch side by side when each is small, else one by one.
 struct Plan {
   Context context;
   Product product;
   const Algorithm& algorithm;
   int64_t batch;
-  bool side_by_side;
+  bool side_by_side, small;
 
   explicit Plan(const Gemm& gemm)
       : context(gemm.dtype, gemm.activation),
         product(normalized(gemm.product)),
         algorithm(choose(context, product)),
         batch(product.rows == 0 || product.cols == 0 ? 0 : numel(gemm.batch)),
-        side_by_side(batch > 1 && context.nanoseconds(product) < 100e3) {}
+        side_by_side(batch > 1 && context.nanoseconds(product) < 100e3),
+        small(batch > 1 && small_accepts(context, product)) {}
 
   size_t bytes_each() const { return align(algorithm.workspace(context, product)); }
   size_t bytes() const {
-    if (batch == 0) return 0;
+    if (batch == 0 || small) return 0;
     return bytes_each() * static_cast<size_t>(side_by_side ? max_workers() : 1);
   }
 };
@@ -459,15 +530,38 @@ Product of_batch(const Gemm& gemm, int64_t index) {
   return p;
 }
 
+void run_small(const Gemm& gemm, const Plan& plan) {
+  const int64_t size = plan.context.size, inner = gemm.batch.back();
+  const auto step = [size](const void* from, const void* to) {
+    return (static_cast<const char*>(to) - static_cast<const char*>(from)) / size;
+  };
+  parallel(plan.batch, grain_for(8 + plan.context.nanoseconds(plan.product)),
+           [&](int64_t begin, int64_t end, int) {
+             for (int64_t i = begin; i < end;) {
+               SmallProducts products{normalized(of_batch(gemm, i)), 1, 0, 0, 0};
+               products.count = std::min(end - i, inner - i % inner);
+               if (products.count > 1) {
+                 const Product &p = products.product, next = normalized(of_batch(gemm, i + 1));
+                 products.a_step = step(p.a, next.a);
+                 products.b_step = step(p.b, next.b);
+                 products.c_step = step(p.c, next.c);
+               }
+               plan.context.kernels.small(products);
+               i += products.count;
+             }
+           });
+}
+
 }  // namespace
 
 size_t gemm_workspace(const Gemm& gemm) { return Plan(gemm).bytes(); }
 
 void gemm_run(const Gemm& gemm, void* workspace, size_t bytes) {
   const Plan plan(gemm);
-  last_used = plan.algorithm.name;
+  last_used = plan.small ? "small" : plan.algorithm.name;
   CR_CHECK_STATE(plan.bytes() <= bytes, "matmul: the workspace has ", bytes, " bytes; expected ",
                  plan.bytes());
+  if (plan.small) return run_small(gemm, plan);
   const size_t each = plan.batch == 0 ? 0 : plan.bytes_each();
   const auto run = [&](int64_t index, char* memory) {
     plan.algorithm.run(plan.context, normalized(of_batch(gemm, index)), memory);

@@ -36,29 +36,54 @@ struct FarRowsOfB {
   }
 };
 
+// One tile of C: strip after strip, B stays in L1; where the sums are short writing C is the work,
+// and goes along its rows.
 template <class T, class A, class B = RowsOfB<T>>
-CR_INLINE void multiply_strip(const StripProduct& strips, const T* b, int64_t b_row, int64_t col,
-                              int cols) {
+CR_INLINE void multiply_tile(const StripProduct& strips, int64_t col, int64_t panel,
+                             int64_t panels) {
   const Product& p = strips.product;
+  const bool whole = p.cols - col >= kTileCols<T>;
+  const int cols = whole ? kTileCols<T> : static_cast<int>(p.cols - col);
   const T* a = static_cast<const T*>(p.a);
   const T* row_bias = static_cast<const T*>(p.row_bias);
   const T* col_bias = static_cast<const T*>(p.col_bias);
-  const int64_t panels = panel_count(p.rows);
-  for (int64_t panel = 0; panel < panels; ++panel) {
-    const int64_t row = panel_begin(panel, panels, p.rows);
-    const int rows = static_cast<int>(panel_begin(panel + 1, panels, p.rows) - row);
-    const TileOutput<T> out{static_cast<T*>(p.c) + row * p.c_row + col,
-                            p.c_row,
-                            cols,
-                            p.accumulate,
-                            row_bias ? row_bias + row : nullptr,
-                            col_bias ? col_bias + col : nullptr};
+  const int64_t row = panel_begin(panel, panels, p.rows);
+  const int rows = static_cast<int>(panel_begin(panel + 1, panels, p.rows) - row);
+  const TileOutput<T> out{static_cast<T*>(p.c) + row * p.c_row + col,
+                          p.c_row,
+                          cols,
+                          p.accumulate,
+                          row_bias ? row_bias + row : nullptr,
+                          col_bias ? col_bias + col : nullptr};
+  const A reader = [&] {
     if constexpr (A::kByColumns) {
-      const A reader =
-          strips.a_panel ? A{a + panel * strips.a_panel, kPanelPitch<T>} : A{a + row, p.a_col};
-      run_tile<T>(rows, p.depth, reader, RowsOfB<T>{b, b_row}, out);
+      return strips.a_panel ? A{a + panel * strips.a_panel, kPanelPitch<T>} : A{a + row, p.a_col};
     } else {
-      run_tile<T>(rows, p.depth, A{a + row * p.a_row, p.a_row, p.a_col}, B{b, b_row}, out);
+      return A{a + row * p.a_row, p.a_row, p.a_col};
+    }
+  }();
+  if (whole) {
+    const T* b = static_cast<const T*>(p.b) + col / kTileCols<T> * strips.b_strip;
+    run_tile<T>(rows, p.depth, reader, B{b, p.b_row}, out);
+  } else {
+    const int64_t width = (cols + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+    run_tile<T>(rows, p.depth, reader, RowsOfB<T>{static_cast<const T*>(strips.b_edge), width},
+                out);
+  }
+}
+
+constexpr int64_t kShortDepth = 32;
+
+template <class T, class A, class B = RowsOfB<T>>
+CR_INLINE void multiply_tiles(const StripProduct& strips, int64_t first) {
+  const Product& p = strips.product;
+  const int64_t panels = panel_count(p.rows);
+  const int64_t count = (p.cols - first + kTileCols<T> - 1) / kTileCols<T>;
+  const bool by_rows = p.depth <= kShortDepth;
+  for (int64_t i = 0; i < (by_rows ? panels : count); ++i) {
+    for (int64_t j = 0; j < (by_rows ? count : panels); ++j) {
+      const int64_t strip = by_rows ? j : i, panel = by_rows ? i : j;
+      multiply_tile<T, A, B>(strips, first + strip * kTileCols<T>, panel, panels);
     }
   }
 }
@@ -104,7 +129,6 @@ CR_INLINE int64_t multiply_thin(const StripProduct& strips) {
 template <class T>
 void multiply(const StripProduct& strips) {
   const Product& p = strips.product;
-  const T* b = static_cast<const T*>(strips.product.b);
   int64_t col = 0;
   if (strips.a_panel) {  // as it is packed
   } else if (p.rows == 1) {
@@ -114,19 +138,12 @@ void multiply(const StripProduct& strips) {
   } else if (p.rows == 3) {
     col = multiply_thin<T, 3>(strips);
   }
-  for (; col < p.cols; col += kTileCols<T>) {
-    const bool whole = p.cols - col >= kTileCols<T>;
-    const int cols = whole ? kTileCols<T> : static_cast<int>(p.cols - col);
-    const T* strip =
-        whole ? b + col / kTileCols<T> * strips.b_strip : static_cast<const T*>(strips.b_edge);
-    const int64_t row = whole ? p.b_row : (cols + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
-    if (strips.a_panel || p.a_row == 1) {
-      multiply_strip<T, ColumnsOfA<T>>(strips, strip, row, col, cols);
-    } else if (strips.far && whole) {
-      multiply_strip<T, RowsOfA<T>, FarRowsOfB<T>>(strips, strip, row, col, cols);
-    } else {
-      multiply_strip<T, RowsOfA<T>>(strips, strip, row, col, cols);
-    }
+  if (strips.a_panel || p.a_row == 1) {
+    multiply_tiles<T, ColumnsOfA<T>>(strips, col);
+  } else if (strips.far) {
+    multiply_tiles<T, RowsOfA<T>, FarRowsOfB<T>>(strips, col);
+  } else {
+    multiply_tiles<T, RowsOfA<T>>(strips, col);
   }
 }
 
@@ -298,52 +315,37 @@ void thin(const Product& p) {
 
 // ---------------------------------------------------------------- dot products
 
-constexpr int kDotCols = 4;
-
-// Sums of the lanes of each of lanes vectors: the transposing tree adds as it shuffles.
-template <class T>
-CR_INLINE Vec<T> sum_lanes(Vec<T>* v) {
-#pragma GCC unroll 4
-  for (int n = kLanes<T> / 2; n > 0; n /= 2) {
-#pragma GCC unroll 16
-    for (int i = 0; i < n; ++i) {
-      v[i] = interleave<T>(v[i], v[i + n], 0) + interleave<T>(v[i], v[i + n], kLanes<T> / 2);
-    }
-  }
-  return v[0];
-}
-
-// Rows x kDotCols dot products at once, of which the first `rows` x `cols` are written. The
-// surplus rows and columns repeat the last one.
-template <class T, int Rows>
+// Rows x Cols dot products at once, of which the first `rows` x `cols` are written. The surplus
+// rows and columns repeat the last one.
+template <class T, int Rows, int Cols>
 CR_INLINE void dot_tile(const Product& p, int64_t row, int64_t col) {
-  // The tree takes whole groups of `lanes` sums.
-  constexpr int kSums = Rows * kDotCols;
-  constexpr int kPadded = (kSums + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+  constexpr int kSums = Rows * Cols;
   const T* a[Rows];
-  const T* b[kDotCols];
+  const T* b[Cols];
 #pragma GCC unroll 4
   for (int i = 0; i < Rows; ++i) {
     const int64_t r = row + i < p.rows ? row + i : p.rows - 1;
     a[i] = static_cast<const T*>(p.a) + r * p.a_row;
   }
-#pragma GCC unroll 4
-  for (int j = 0; j < kDotCols; ++j) {
+#pragma GCC unroll 16
+  for (int j = 0; j < Cols; ++j) {
     const int64_t c = col + j < p.cols ? col + j : p.cols - 1;
     b[j] = static_cast<const T*>(p.b) + c * p.b_col;
   }
+  // Sums are taken of whole groups of `lanes` accumulators.
+  constexpr int kPadded = (kSums + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
   Vec<T> acc[kPadded];
 #pragma GCC unroll 16
   for (int i = 0; i < kPadded; ++i) acc[i] = Vec<T>{};
   const auto step = [&](int64_t k, auto&& read) __attribute__((always_inline)) {
-    Vec<T> y[kDotCols];
+    Vec<T> x[Rows];
 #pragma GCC unroll 4
-    for (int j = 0; j < kDotCols; ++j) y[j] = read(b[j] + k);
+    for (int i = 0; i < Rows; ++i) x[i] = read(a[i] + k);
+#pragma GCC unroll 16
+    for (int j = 0; j < Cols; ++j) {
+      const Vec<T> y = read(b[j] + k);
 #pragma GCC unroll 4
-    for (int i = 0; i < Rows; ++i) {
-      const Vec<T> x = read(a[i] + k);
-#pragma GCC unroll 4
-      for (int j = 0; j < kDotCols; ++j) acc[i * kDotCols + j] += x * y[j];
+      for (int i = 0; i < Rows; ++i) acc[i * Cols + j] += x[i] * y;
     }
   };
   int64_t k = 0;
@@ -356,11 +358,16 @@ CR_INLINE void dot_tile(const Product& p, int64_t row, int64_t col) {
   }
   T sums[kPadded];
 #pragma GCC unroll 16
-  for (int i = 0; i < kPadded; i += kLanes<T>) store(sums + i, sum_lanes<T>(acc + i));
+  for (int i = 0; i < kPadded; i += kLanes<T>) {
+    Vec<T> group[kLanes<T>];
+#pragma GCC unroll 16
+    for (int l = 0; l < kLanes<T>; ++l) group[l] = acc[i + l];
+    store(sums + i, sums_of_lanes<T>(group));
+  }
   for (int i = 0; i < Rows && row + i < p.rows; ++i) {
-    for (int j = 0; j < kDotCols && col + j < p.cols; ++j) {
+    for (int j = 0; j < Cols && col + j < p.cols; ++j) {
       T& c = static_cast<T*>(p.c)[(row + i) * p.c_row + col + j];
-      T x = sums[i * kDotCols + j];
+      T x = sums[i * Cols + j];
       if (p.accumulate) x += c;
       if (p.row_bias) x += static_cast<const T*>(p.row_bias)[row + i];
       if (p.col_bias) x += static_cast<const T*>(p.col_bias)[col + j];
@@ -369,59 +376,227 @@ CR_INLINE void dot_tile(const Product& p, int64_t row, int64_t col) {
   }
 }
 
+// One dot product: eight accumulators hide the latency of a multiply-add.
+template <class T>
+void dot(const Product& p) {
+  constexpr int kChains = 8;
+  const T* a = static_cast<const T*>(p.a);
+  const T* b = static_cast<const T*>(p.b);
+  Vec<T> acc[kChains];
+#pragma GCC unroll 8
+  for (int i = 0; i < kChains; ++i) acc[i] = Vec<T>{};
+  int64_t k = 0;
+  for (; k + kChains * kLanes<T> <= p.depth; k += kChains * kLanes<T>) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kChains; ++i) {
+      acc[i] += load(a + k + i * kLanes<T>) * load(b + k + i * kLanes<T>);
+    }
+  }
+  for (; k + kLanes<T> <= p.depth; k += kLanes<T>) acc[0] += load(a + k) * load(b + k);
+  if (k < p.depth) {
+    const int n = static_cast<int>(p.depth - k);
+    acc[1] += load_partial(a + k, n) * load_partial(b + k, n);
+  }
+#pragma GCC unroll 4
+  for (int n = kChains / 2; n > 0; n /= 2) {
+#pragma GCC unroll 4
+    for (int i = 0; i < n; ++i) acc[i] += acc[i + n];
+  }
+  T x = sum_lanes<T>(acc[0]);
+  T& c = *static_cast<T*>(p.c);
+  if (p.accumulate) x += c;
+  if (p.row_bias) x += *static_cast<const T*>(p.row_bias);
+  if (p.col_bias) x += *static_cast<const T*>(p.col_bias);
+  c = x;
+}
+
+// One row by few values each: the sums of as many products as a vector has lanes cost one tree.
+constexpr int64_t kShortDots = 64;
+
 template <class T>
 void dots(const Product& p) {
-  constexpr int kRows = CR_VEC_BYTES == 64 ? 4 : 2;
-  for (int64_t col = 0; col < p.cols; col += kDotCols) {
+  constexpr int kRows = CR_VEC_BYTES == 64 ? 4 : 2, kCols = 4;
+  if (p.rows == 1 && p.cols == 1) return dot<T>(p);
+  int64_t col = 0;
+  if (p.rows == 1 && p.depth <= kShortDots) {
+    for (; col + kLanes<T> / 2 < p.cols; col += kLanes<T>) dot_tile<T, 1, kLanes<T>>(p, 0, col);
+  }
+  for (; col < p.cols; col += kCols) {
     int64_t row = 0;
-    for (; row + 1 < p.rows; row += kRows) dot_tile<T, kRows>(p, row, col);
-    if (row < p.rows) dot_tile<T, 1>(p, row, col);
+    for (; row + 1 < p.rows; row += kRows) dot_tile<T, kRows, kCols>(p, row, col);
+    if (row < p.rows) dot_tile<T, 1, kCols>(p, row, col);
+  }
+}
+
+template <class T>
+void transposed_copy(void* to, const void* from, int64_t from_row, int64_t rows, int64_t cols) {
+  transpose_array<T, false>(static_cast<const T*>(from), from_row, rows, cols, static_cast<T*>(to),
+                            rows);
+}
+
+// ---------------------------------------------------------------- batches of small products
+
+constexpr int kSmallValues = 1024, kSmallDots = 12;
+
+template <class T, int Rows>
+CR_INLINE void small_rows(const Product& p, const T* a, const T* b, int64_t b_row, T* c) {
+  for (int64_t j = 0; j < p.cols; j += kLanes<T>) {
+    const int n = p.cols - j < kLanes<T> ? static_cast<int>(p.cols - j) : kLanes<T>;
+    Vec<T> acc[Rows];
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) acc[i] = Vec<T>{};
+    for (int64_t k = 0; k < p.depth; ++k) {
+      const Vec<T> row =
+          n < kLanes<T> ? load_partial(b + k * b_row + j, n) : load(b + k * b_row + j);
+#pragma GCC unroll 8
+      for (int i = 0; i < Rows; ++i) acc[i] += splat(a[i * p.a_row + k * p.a_col]) * row;
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) store_partial(c + i * p.c_row + j, acc[i], n);
+  }
+}
+
+template <class T>
+CR_INLINE void small_product(const Product& p) {
+  const T* a = static_cast<const T*>(p.a);
+  const T* b = static_cast<const T*>(p.b);
+  T* c = static_cast<T*>(p.c);
+  int64_t b_row = p.b_row;
+  T rows_of_b[kSmallValues];
+  if (p.b_col != 1) {
+    b_row = p.cols;
+    for (int64_t k = 0; k < p.depth; ++k) {
+      for (int64_t j = 0; j < p.cols; ++j) rows_of_b[k * b_row + j] = b[k * p.b_row + j * p.b_col];
+    }
+    b = rows_of_b;
+  }
+  const int64_t rows = p.rows, c_row = p.c_row;
+  int64_t row = 0;
+  for (; rows - row >= 8; row += 8) {
+    small_rows<T, 8>(p, a + row * p.a_row, b, b_row, c + row * c_row);
+  }
+  if (rows - row >= 4) {
+    small_rows<T, 4>(p, a + row * p.a_row, b, b_row, c + row * c_row);
+    row += 4;
+  }
+  if (rows - row >= 2) {
+    small_rows<T, 2>(p, a + row * p.a_row, b, b_row, c + row * c_row);
+    row += 2;
+  }
+  if (rows > row) small_rows<T, 1>(p, a + row * p.a_row, b, b_row, c + row * c_row);
+}
+
+template <class T>
+void small(const SmallProducts& products) {
+  Product p = products.product;
+  const bool by_dots =
+      p.a_col == 1 && p.b_row == 1 && p.depth >= kSmallDots && (p.rows == 1 || p.cols == 1);
+  for (int64_t i = 0; i < products.count; ++i) {
+    by_dots ? dots<T>(p) : small_product<T>(p);
+    p.a = static_cast<const T*>(p.a) + products.a_step;
+    p.b = static_cast<const T*>(p.b) + products.b_step;
+    p.c = static_cast<T*>(p.c) + products.c_step;
   }
 }
 
 // ---------------------------------------------------------------- the definition
 
-// Sums of integers wrap around, as unsigned arithmetic does.
 template <class T>
-struct SumOf {
-  using type = uint64_t;
-};
-template <>
-struct SumOf<float> {
-  using type = float;
-};
-template <>
-struct SumOf<double> {
-  using type = double;
-};
-
-template <class T>
-void naive(const Product& p) {
-  using Sum = typename SumOf<T>::type;
+void by_definition(const Product& p) {
   const T* a = static_cast<const T*>(p.a);
   const T* b = static_cast<const T*>(p.b);
-  const T* row_bias = static_cast<const T*>(p.row_bias);
-  const T* col_bias = static_cast<const T*>(p.col_bias);
   for (int64_t i = 0; i < p.rows; ++i) {
     T* c = static_cast<T*>(p.c) + i * p.c_row;
     for (int64_t j = 0; j < p.cols; ++j) {
-      Sum x = p.accumulate ? static_cast<Sum>(c[j]) : Sum(0);
-      if (row_bias) x += static_cast<Sum>(row_bias[i]);
-      if (col_bias) x += static_cast<Sum>(col_bias[j]);
-      c[j] = static_cast<T>(x);
+      T x = p.accumulate ? c[j] : T(0);
+      if (p.row_bias) x += static_cast<const T*>(p.row_bias)[i];
+      if (p.col_bias) x += static_cast<const T*>(p.col_bias)[j];
+      for (int64_t k = 0; k < p.depth; ++k) {
+        x += a[i * p.a_row + k * p.a_col] * b[k * p.b_row + j * p.b_col];
+      }
+      c[j] = x;
     }
-    for (int64_t k = 0; k < p.depth; ++k) {
-      const Sum x = static_cast<Sum>(a[i * p.a_row + k * p.a_col]);
-      const T* row = b + k * p.b_row;
-      if (p.b_col == 1) {
-        for (int64_t j = 0; j < p.cols; ++j) {
-          c[j] = static_cast<T>(static_cast<Sum>(c[j]) + x * static_cast<Sum>(row[j]));
-        }
+  }
+}
+
+// T is unsigned: its arithmetic wraps around and has the bits of the signed type's.
+template <class T, int Rows>
+CR_INLINE void integer_rows(const Product& p, int64_t row) {
+  const RowsOfA<T> a{static_cast<const T*>(p.a) + row * p.a_row, p.a_row, p.a_col};
+  const T* b = static_cast<const T*>(p.b);
+  const T* row_bias = static_cast<const T*>(p.row_bias);
+  TileOutput<T> out{static_cast<T*>(p.c) + row * p.c_row,
+                    p.c_row,
+                    4 * kLanes<T>,
+                    p.accumulate,
+                    row_bias ? row_bias + row : nullptr,
+                    static_cast<const T*>(p.col_bias)};
+  for (int64_t left = p.cols; left > 0; left -= out.cols) {
+    if (left >= 4 * kLanes<T>) {
+      tile<T, Rows, 4>(p.depth, a, RowsOfB<T>{b, p.b_row}, out);
+    } else {
+      out.cols = left < kLanes<T> ? static_cast<int>(left) : kLanes<T>;
+      if (out.cols == kLanes<T>) {
+        tile<T, Rows, 1>(p.depth, a, RowsOfB<T>{b, p.b_row}, out);
       } else {
-        for (int64_t j = 0; j < p.cols; ++j) {
-          c[j] = static_cast<T>(static_cast<Sum>(c[j]) + x * static_cast<Sum>(row[j * p.b_col]));
+        tile<T, Rows, 1>(p.depth, a, PartialRowsOfB<T>{b, p.b_row, out.cols}, out);
+      }
+    }
+    b += out.cols;
+    out.c += out.cols;
+    if (out.col_bias) out.col_bias += out.cols;
+  }
+}
+
+template <class T>
+CR_INLINE void integer_block(const Product& p) {
+  int64_t row = 0;
+  for (; row + 3 <= p.rows; row += 3) integer_rows<T, 3>(p, row);
+  for (; row < p.rows; ++row) integer_rows<T, 1>(p, row);
+}
+
+template <class T>
+CR_INLINE void integer_dots(const Product& p) {
+  for (int64_t j = 0; j < p.cols; ++j) {
+    const T* a = static_cast<const T*>(p.a);
+    const T* b = static_cast<const T*>(p.b) + j * p.b_col;
+    T x = 0;
+    for (int64_t k = 0; k < p.depth; ++k) x = static_cast<T>(x + 1u * a[k] * b[k]);
+    T& c = static_cast<T*>(p.c)[j];
+    if (p.accumulate) x = static_cast<T>(x + c);
+    if (p.row_bias) x = static_cast<T>(x + *static_cast<const T*>(p.row_bias));
+    if (p.col_bias) x = static_cast<T>(x + static_cast<const T*>(p.col_bias)[j]);
+    c = x;
+  }
+}
+
+// B whose rows are not contiguous is copied block by block.
+template <class T>
+void integers(const Product& p) {
+  if (p.b_col == 1 || p.depth == 0) return integer_block<T>(p);
+  if (p.rows == 1 && p.a_col == 1 && p.b_row == 1) return integer_dots<T>(p);
+  constexpr int64_t kCols = 4 * kLanes<T>, kDepth = 64;
+  T rows_of_b[kDepth * kCols];
+  const T* b = static_cast<const T*>(p.b);
+  for (int64_t j = 0; j < p.cols; j += kCols) {
+    Product block = p;
+    block.cols = p.cols - j < kCols ? p.cols - j : kCols;
+    block.b = rows_of_b;
+    block.b_row = block.cols;
+    block.b_col = 1;
+    block.c = static_cast<T*>(p.c) + j;
+    if (p.col_bias) block.col_bias = static_cast<const T*>(p.col_bias) + j;
+    for (int64_t k = 0; k < p.depth; k += kDepth) {
+      block.depth = p.depth - k < kDepth ? p.depth - k : kDepth;
+      block.a = static_cast<const T*>(p.a) + k * p.a_col;
+      for (int64_t l = 0; l < block.depth; ++l) {
+        for (int64_t i = 0; i < block.cols; ++i) {
+          rows_of_b[l * block.cols + i] = b[(k + l) * p.b_row + (j + i) * p.b_col];
         }
       }
+      integer_block<T>(block);
+      block.accumulate = true;
+      block.row_bias = block.col_bias = nullptr;
     }
   }
 }
@@ -443,6 +618,9 @@ constexpr GemmKernels gemm_kernels() {
   kernels.thin_rows = kThinRows;
   kernels.thin = thin<T>;
   kernels.dots = dots<T>;
+  kernels.transpose = transposed_copy<T>;
+  kernels.small_values = kSmallValues;
+  kernels.small = small<T>;
   return kernels;
 }
 
@@ -450,9 +628,9 @@ constexpr GemmKernels gemm_kernels() {
 
 extern constexpr MatmulTable matmul_table = {
     {gemm_kernels<float>(), gemm_kernels<double>()},
-    {nullptr, naive<uint8_t>, naive<uint16_t>, naive<uint32_t>, naive<uint64_t>, naive<int8_t>,
-     naive<int16_t>, naive<int32_t>, naive<int64_t>, nullptr, nullptr, naive<float>,
-     naive<double>}};
+    {nullptr, integers<uint8_t>, integers<uint16_t>, integers<uint32_t>, integers<uint64_t>,
+     integers<uint8_t>, integers<uint16_t>, integers<uint32_t>, integers<uint64_t>, nullptr,
+     nullptr, by_definition<float>, by_definition<double>}};
 
 }  // namespace CR_ISA
 }  // namespace cr

@@ -37,6 +37,12 @@ struct StripProduct {
   bool far = false;
 };
 
+// `count` small Products of one shape, without biases; their matrices lie so many elements apart.
+struct SmallProducts {
+  Product product;
+  int64_t count, a_step, b_step, c_step;
+};
+
 struct GemmKernels {
   int tile_rows, tile_cols, lanes;  // the register tile, and the columns of one vector
   int64_t block_depth, block_cols;  // of B, packed at a time
@@ -56,11 +62,17 @@ struct GemmKernels {
   void (*thin)(const Product& product);
   // Dot products: A and B contiguous along the depth (a_col == 1, b_row == 1).
   void (*dots)(const Product& product);
+  // to[j * rows + i] = from[i * from_row + j]
+  void (*transpose)(void* to, const void* from, int64_t from_row, int64_t rows, int64_t cols);
+  // B has at most small_values values.
+  int small_values;
+  void (*small)(const SmallProducts& products);
 };
 
 struct MatmulTable {
   GemmKernels gemm[2];  // float32, float64
-  // Three loops in the order of the definition; every dtype but bool. Integers wrap around.
+  // Every dtype but bool, any strides. Floats: three loops in the order of the definition; integers
+  // (which wrap around): tiles.
   void (*naive[kNumDTypes])(const Product& product);
 };
 
