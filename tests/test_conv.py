@@ -23,9 +23,20 @@ ALGORITHMS = [
     *(
         (d, name)
         for d in DIRECTIONS[:2]
-        for name in ("direct", "pointwise", "images", "channels", "row_lanes", "implicit_gemm")
+        for name in (
+            "direct",
+            "pointwise",
+            "gemm",
+            "images",
+            "channels",
+            "row_lanes",
+            "implicit_gemm",
+        )
     ),
-    *(("weight_grad", name) for name in ("images", "channels", "outer_products", "dot_products")),
+    *(
+        ("weight_grad", name)
+        for name in ("gemm", "images", "channels", "outer_products", "dot_products")
+    ),
     *((d, "reference") for d in DIRECTIONS),
 ]
 
@@ -49,6 +60,7 @@ GEOMETRY: dict[str, tuple[Any, ...]] = {
     "padding above the kernel": ((2, 2, 4, 5), (3, 2, 2, 2), (1, 2), (3, 4, 5, 2), (1, 1), 1),
     "pixels no window reaches": ((2, 2, 9, 10), (3, 2, 2, 2), (4, 4), (0, 0, 0, 0), (1, 1), 1),
     "pointwise": ((3, 9, 6, 7), (17, 9, 1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1),
+    "pointwise, large planes": ((2, 70, 15, 16), (66, 70, 1, 1), (1, 1), (0,) * 4, (1, 1), 1),
     "pointwise, groups": ((3, 9, 6, 7), (6, 3, 1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 3),
     "pointwise, stride": ((3, 9, 7, 7), (5, 9, 1, 1), (2, 2), (0, 0, 0, 0), (1, 1), 1),
     "groups": ((3, 12, 8, 8), (20, 3, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 4),
@@ -157,7 +169,13 @@ def test_every_algorithm(direction: str, name: str, dtype: str) -> None:
         assert _core._last_conv_algorithm(direction) == name
         check(got, direction, key, x, w, g)
         accepted += 1
-    assert accepted == len(GEOMETRY) or name in ("direct", "pointwise", "images", "channels")
+    assert accepted == len(GEOMETRY) or name in (
+        "direct",
+        "gemm",
+        "pointwise",
+        "images",
+        "channels",
+    )
     assert accepted >= 3
 
 
@@ -169,6 +187,8 @@ def test_every_algorithm(direction: str, name: str, dtype: str) -> None:
         ("a batch, depthwise", ("images", "images", "images")),
         ("few images, many channels", ("row_lanes", "row_lanes", "outer_products")),
         ("pointwise", ("pointwise", "pointwise", "dot_products")),
+        ("pointwise, large planes", ("gemm", "gemm", "gemm")),
+        ("whole image", ("gemm", "gemm", "gemm")),
         ("pointwise, stride", ("implicit_gemm", "implicit_gemm", "dot_products")),
         ("bands of a large image", ("implicit_gemm", "implicit_gemm", "dot_products")),
         ("depthwise", ("direct", "direct", "dot_products")),
@@ -183,6 +203,19 @@ def test_choice(key: str, names: tuple[str, str, str]) -> None:
     for direction, name in zip(DIRECTIONS, names, strict=True):
         run(direction, key, *arrays)
         assert _core._last_conv_algorithm(direction) == name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_transposed_from_one_pixel(dtype: str) -> None:
+    """A product of matrices whose bias belongs to channels, not to columns."""
+    rng = np.random.default_rng(0)
+    x, w, b = (
+        rng.standard_normal(shape).astype(dtype) for shape in ((5, 7, 1, 1), (7, 3, 4, 2), 3)
+    )
+    got = F.conv_transpose2d(cr.tensor(x), cr.tensor(w), cr.tensor(b), 2)
+    assert _core._last_conv_algorithm("input_grad") == "gemm"
+    wanted = np.einsum("nc,cors->nors", x[:, :, 0, 0], w) + b[:, None, None]
+    np.testing.assert_allclose(got.numpy(), wanted, rtol=0, atol=20 * np.finfo(dtype).eps)
 
 
 def test_forcing_is_checked() -> None:
@@ -410,6 +443,8 @@ def test_special_values_stay_where_they_are_seen(direction: str, name: str, valu
         "digits",
         "many channels",
         "few images, many channels",
+        "pointwise, large planes",
+        "whole image",
         "bands of a large image",
         "depthwise",
         "depthwise, bands",

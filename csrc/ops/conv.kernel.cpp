@@ -70,6 +70,13 @@ int64_t out_offset(const Correlation& p, int64_t image, int64_t row) {
   return (channel * d.out_extent + depth) * p.out_height * p.out_width;
 }
 
+// How many taps of [tap, end) are neighbours among the weights, from the first on.
+int64_t neighbours(const ConvTap* tap, const ConvTap* end) {
+  const ConvTap* next = tap + 1;
+  while (next < end && next->weight == tap->weight + (next - tap)) ++next;
+  return next - tap;
+}
+
 template <class T>
 void pack(const Correlation& p, int64_t u, const T* weight, T* packed) {
   const int64_t panels = panel_count(p.rows);
@@ -81,9 +88,16 @@ void pack(const Correlation& p, int64_t u, const T* weight, T* packed) {
     const ConvPhase& phase = p.phases[f];
     const ConvTap* taps = p.taps + phase.first_tap;
     T* out = packed + group * p.packed_group + phase.packed + begin * phase.taps;
-    for (int64_t k = 0; k < phase.taps; ++k, out += rows) {
+    for (int64_t k = 0, run; k < phase.taps; k += run, out += run * rows) {
+      run = neighbours(taps + k, taps + phase.taps);
       const T* w = first + taps[k].weight;
-      for (int64_t i = 0; i < rows; ++i) out[i] = w[i * p.row_weights];
+      if (run >= kLanes<T> / 2) {
+        transpose_array<T, false>(w, p.row_weights, rows, run, out, rows);
+        continue;
+      }
+      for (int64_t j = 0; j < run; ++j) {
+        for (int64_t i = 0; i < rows; ++i) out[j * rows + i] = w[i * p.row_weights + j];
+      }
     }
   }
 }
@@ -339,7 +353,7 @@ void pack_lanes(const Correlation& p, int64_t u, const T* weight, T* packed) {
   for (const ConvPhase* f = p.phases; f != p.phases + p.phase_count; ++f) {
     const ConvTap* taps = p.taps + f->first_tap;
     const int64_t n = p.channels > 0 ? f->taps / p.channels : 0;
-    for (int64_t k = channel * n, run; k < end * n; k += run) {  // neighbours among the weights
+    for (int64_t k = channel * n, run; k < end * n; k += run) {
       run = 1;
       T* out = to + f->first_tap * padded + row * f->taps + k * cols;
       if (p.row_weights == 1) {
@@ -350,7 +364,7 @@ void pack_lanes(const Correlation& p, int64_t u, const T* weight, T* packed) {
         }
         continue;
       }
-      while (k + run < end * n && taps[k + run].weight == taps[k].weight + run) ++run;
+      run = neighbours(taps + k, taps + end * n);
       transpose_array<T, true>(from + taps[k].weight, p.row_weights, rows, run, out, cols);
     }
   }

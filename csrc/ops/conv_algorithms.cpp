@@ -579,12 +579,6 @@ void reference_weight_grad(const ConvShape& s, const ConvArrays& arrays) {
 bool always(const ConvShape&, DType) { return true; }
 size_t no_workspace(const ConvShape&, DType) { return 0; }
 
-bool is_pointwise(const ConvShape& s, DType) {
-  return s.kernel_size() == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
-         s.pad_left == 0 && s.out_height == s.height && s.out_width == s.width && s.depth == 1 &&
-         s.out_depth == 1;
-}
-
 // So few rows that a register tile would be mostly idle.
 constexpr int64_t kDirectRows = 2;
 bool few_output_rows(const ConvShape& s, DType) { return s.group_rows() <= kDirectRows; }
@@ -687,7 +681,7 @@ ConvAlgorithm reference() {
           }};
 }
 
-constexpr int kMaxAlgorithms = 9;
+constexpr int kMaxAlgorithms = 10;
 struct AlgorithmList {
   ConvAlgorithm items[kMaxAlgorithms];
   int count;
@@ -695,15 +689,15 @@ struct AlgorithmList {
 
 const AlgorithmList& algorithms(ConvDirection direction) {
   static const AlgorithmList lists[kConvDirections] = {
-      {{winograd_algorithm(ConvDirection::kForward, 4),
+      {{gemm_forward(), winograd_algorithm(ConvDirection::kForward, 4),
         winograd_algorithm(ConvDirection::kForward, 2), channels_forward(), images_forward(),
         direct<ForwardPlan>(few_output_rows),
         implicit_gemm<ForwardPlan, GemmForm::kPixelsInPlace>("pointwise", is_pointwise),
         implicit_gemm<ForwardPlan, GemmForm::kRows>("row_lanes", always, rows_suit<ForwardPlan>),
         implicit_gemm<ForwardPlan, GemmForm::kPixels>("implicit_gemm", always),
         reference<reference_forward<float>, reference_forward<double>>()},
-       9},
-      {{winograd_algorithm(ConvDirection::kInputGrad, 4),
+       10},
+      {{gemm_input_grad(), winograd_algorithm(ConvDirection::kInputGrad, 4),
         winograd_algorithm(ConvDirection::kInputGrad, 2), channels_input_grad(),
         images_input_grad(), direct<InputGradPlan>(few_input_rows),
         implicit_gemm<InputGradPlan, GemmForm::kPixelsInPlace>("pointwise", is_pointwise),
@@ -711,13 +705,13 @@ const AlgorithmList& algorithms(ConvDirection direction) {
                                                       rows_suit<InputGradPlan>),
         implicit_gemm<InputGradPlan, GemmForm::kPixels>("implicit_gemm", always),
         reference<reference_input_grad<float>, reference_input_grad<double>>()},
-       9},
-      {{winograd_algorithm(ConvDirection::kWeightGrad, 4),
+       10},
+      {{gemm_weight_grad(), winograd_algorithm(ConvDirection::kWeightGrad, 4),
         winograd_algorithm(ConvDirection::kWeightGrad, 2), channels_weight_grad(),
         images_weight_grad(), weight_grad<true>("outer_products", fills_lanes),
         weight_grad<false>("dot_products", always),
         reference<reference_weight_grad<float>, reference_weight_grad<double>>()},
-       7},
+       8},
   };
   return lists[static_cast<int>(direction)];
 }
@@ -742,6 +736,12 @@ const ConvAlgorithm* find(ConvDirection direction, const char* name) {
 }
 
 }  // namespace
+
+bool is_pointwise(const ConvShape& s, DType) {
+  return s.kernel_size() == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
+         s.pad_left == 0 && s.out_height == s.height && s.out_width == s.width && s.depth == 1 &&
+         s.out_depth == 1;
+}
 
 const ConvAlgorithm& choose_conv_algorithm(ConvDirection direction, const ConvShape& shape,
                                            DType dtype) {

@@ -64,6 +64,12 @@ ConvAlgorithm images_weight_grad();
 ConvAlgorithm channels_forward();
 ConvAlgorithm channels_input_grad();
 ConvAlgorithm channels_weight_grad();
+ConvAlgorithm gemm_forward();
+ConvAlgorithm gemm_input_grad();
+ConvAlgorithm gemm_weight_grad();
+
+// A kernel of one pixel that moves nothing.
+bool is_pointwise(const ConvShape& shape, DType dtype);
 
 // Input pixel phase + i * stride is reached by tap r from output pixel i + shift, for one phase.
 struct GradAxis {
