@@ -38,7 +38,7 @@ def draw(*shape: int, dtype: str = "float32", grad: bool = False) -> cr.Tensor:
 
 
 def check(fused: cr.Tensor, composed: cr.Tensor, inputs: tuple[cr.Tensor, ...] = ()) -> None:
-    """The same bits (NaN included), and those of the gradients for `inputs`."""
+    """The same bits (NaN and -0 included), and those of the gradients for `inputs`."""
     assert fused.dtype == composed.dtype
     assert tuple(fused.shape) == tuple(composed.shape)
     pairs = [(fused, composed)]
@@ -50,6 +50,7 @@ def check(fused: cr.Tensor, composed: cr.Tensor, inputs: tuple[cr.Tensor, ...] =
     for one, other in pairs:
         wide = (one.detach().double().numpy(), other.detach().double().numpy())
         np.testing.assert_array_equal(*wide)
+        np.testing.assert_array_equal(*map(np.signbit, wide))
 
 
 def ops_of(run: Callable[[], Any]) -> list[str]:
@@ -108,6 +109,16 @@ def test_special_values() -> None:
     x = cr.tensor([[float("nan")], [float("inf")], [-float("inf")], [-0.0], [-1e-45], [1e-40]])
     for name, function in ALL.items():
         check(F.linear(x, cr.ones(19, 1), activation=name), function(F.linear(x, cr.ones(19, 1))))
+    image = x.expand(6, 40).reshape(1, 6, 5, 8)
+    stats, minus = (cr.zeros(6), cr.ones(6)), -cr.ones(6)
+    check(
+        F.batch_norm(image, *stats, minus, activation="relu"),
+        F.relu(F.batch_norm(image, *stats, minus)),
+    )
+    for algorithm in ("winograd4", "winograd2", "images", "implicit_gemm", "reference"):
+        with test_conv.forced("forward", algorithm):
+            plain = F.conv2d(image, cr.ones(3, 6, 3, 3), padding=1)
+            check(F.conv2d(image, cr.ones(3, 6, 3, 3), padding=1, activation="relu"), plain.relu())
 
 
 # ---------------------------------------------------------------- convolution

@@ -260,11 +260,12 @@ void implicit_gemm_phase(const Correlation& p, const Unit& unit, const ConvPhase
       for (int64_t i = 0; i < panels; ++i) {
         const int64_t row = panel_begin(i, panels, p.rows);
         const int panel_rows = static_cast<int>(panel_begin(i + 1, panels, p.rows) - row);
-        run_tile<T>(panel_rows, depth,
-                    ColumnsOfA<T>{packed + row * phase.taps + k * panel_rows, panel_rows},
-                    RowsOfB<T>{panel, kCols},
-                    TileOutput<T>{c + row * result_pitch, result_pitch, static_cast<int>(columns),
-                                  k > 0, last && bias ? bias + row : nullptr, nullptr});
+        run_tile<T>(
+            panel_rows, depth,
+            ColumnsOfA<T>{packed + row * phase.taps + k * panel_rows, panel_rows},
+            RowsOfB<T>{panel, kCols},
+            TileOutput<T>{c + row * result_pitch, result_pitch, static_cast<int>(columns), k > 0,
+                          last && bias ? bias + row : nullptr, nullptr, last && p.rectify});
       }
     }
   }
@@ -402,6 +403,7 @@ void multiply_pixels(const Correlation& p, int64_t images, int64_t rows, int64_t
   const int64_t blocks = depth > 0 ? (depth + kConvTapBlock - 1) / kConvTapBlock : 1;
   for (int64_t b = 0; b < blocks; ++b) {
     const int64_t k = b * depth / blocks, block = (b + 1) * depth / blocks - k;
+    const bool last = k + block == depth;
     const T* image = source;
     const T* line = source;
     int64_t x = 0, y = 0;
@@ -421,7 +423,7 @@ void multiply_pixels(const Correlation& p, int64_t images, int64_t rows, int64_t
       }
       run_tile<T>(n, block, a, RowsOfB<T>{packed + k * cols, cols},
                   TileOutput<T>{result + begin * cols, cols, cols, k > 0, nullptr,
-                                k + block == depth ? bias : nullptr});
+                                last ? bias : nullptr, last && p.rectify});
     }
   }
 }

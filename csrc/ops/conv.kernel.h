@@ -76,6 +76,7 @@ struct Correlation {
   int64_t packed_group;            // packed weights of one group
   int64_t unit_images, unit_rows;  // a unit: so many images, or so many rows of one image
   int64_t image_blocks, bands;
+  bool rectify;  // of implicit_gemm and row_lanes: what would be negative is zero
 };
 
 struct WeightGradient {

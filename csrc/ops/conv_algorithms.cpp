@@ -287,6 +287,7 @@ void run_implicit_gemm(const ConvShape& s, int64_t pass, const ConvArrays& array
   const T* weight = static_cast<const T*>(arrays.b);
   const T* bias = static_cast<const T*>(arrays.bias);
   T* out = static_cast<T*>(arrays.out);
+  p.rectify = arrays.activation.relu;
   constexpr bool kRows = Form == GemmForm::kRows;
   const auto pack = kRows ? k.pack_lanes : k.pack;
   const auto multiply = kRows ? k.row_lanes : k.implicit_gemm;
@@ -304,7 +305,7 @@ void run_implicit_gemm(const ConvShape& s, int64_t pass, const ConvArrays& array
              T* workspace = work.workers + worker * work.per_worker;
              for (int64_t u = begin; u < stop; ++u) {
                multiply(p, u, source, end, work.packed, bias, out, workspace);
-               finish_part<T>(s, arrays, part_of(p, u));
+               if (!p.rectify) finish_part<T>(s, arrays, part_of(p, u));
              }
            });
 }

@@ -221,6 +221,7 @@ void run(const ConvShape& s, const ConvArrays& arrays) {
   const T* weight = static_cast<const T*>(arrays.b);
   const T* bias = static_cast<const T*>(arrays.bias);
   T* out = static_cast<T*>(arrays.out);
+  p.rectify = arrays.activation.relu;
   const int64_t panels = p.groups * ceil_div(p.rows, k.panel_rows);
   const double per_panel = static_cast<double>(p.groups * p.rows * p.channels * p.area()) / panels;
   parallel(panels, grain_for(per_panel), [&](int64_t begin, int64_t stop, int) {
@@ -231,7 +232,7 @@ void run(const ConvShape& s, const ConvArrays& arrays) {
     T* workspace = work.workers + worker * work.per_worker;
     for (int64_t u = begin; u < stop; ++u) {
       k.correlate(p, u, source, work.packed, bias, out, workspace);
-      finish_part<T>(s, arrays, part_of(p, u, k.lanes));
+      if (!p.rectify) finish_part<T>(s, arrays, part_of(p, u, k.lanes));
     }
   });
 }

@@ -6,6 +6,7 @@
 // out. A register tile is some rows (output channels) times some pixels that see the same taps.
 #include "ops/conv_images.kernel.h"
 
+#include "simd/rectify.h"
 #include "simd/transpose.h"
 
 namespace cr {
@@ -41,6 +42,7 @@ struct Tile {
   int64_t out_row;  // distance of rows in the output
   const T* weight;
   const T* bias;  // one value a row, or null
+  bool rectify;
 };
 
 template <class T, int Rows, int Pixels>
@@ -73,6 +75,13 @@ void multiply(const Tile<T>& tile) {
 #pragma GCC unroll 16
     for (int j = 0; j < Pixels; ++j) source[j] += tile.channel_size;
     weight += tile.channel_weights;
+  }
+  if (tile.rectify) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < Pixels; ++j) acc[i][j] = rectified(acc[i][j]);
+    }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i) {
@@ -192,6 +201,7 @@ void correlate(const ImageCorrelation& p, int64_t u, const T* source, const T* p
   Tile<T> tile;
   tile.taps = taps;
   tile.channels = p.channels;
+  tile.rectify = p.rectify;
   tile.channel_size = unit.source_rows * p.w.extent * kL;
   tile.out_row = pixels * kL;
   const int64_t from_row = p.groups * p.channels * plane;

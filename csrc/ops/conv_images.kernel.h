@@ -47,6 +47,7 @@ struct ImageCorrelation {
   int64_t row_weights, channel_weights, group_weights;  // distances of weights
   int64_t band_rows, bands, image_blocks;               // output rows of a unit
   int64_t source_rows;                                  // most source rows a band reads
+  bool rectify;                                         // what would be negative is zero
 
   int64_t area() const { return h.kernel * w.kernel; }
 };

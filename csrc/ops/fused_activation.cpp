@@ -62,7 +62,7 @@ Activation fused_activation(int64_t choice, DType dtype) {
   const Entry& e = entry(choice);
   const Block block = e.op().blocks[static_cast<int>(dtype)];
   CR_CHECK_STATE(block, e.op().name(), ": no kernel for ", dtype);
-  return {block, e.params};
+  return {block, e.params, &e == kEntries};
 }
 
 Tensor fused_activation_grad(int64_t choice, const Tensor& grad, const Tensor& out) {

@@ -1,6 +1,7 @@
 // Activations that are part of another op: a product, a convolution or a normalization applies the
 // block of the activation's own row to every part of its output that it has just finished, while
-// that is in cache. So the bits are those of the two ops one after the other.
+// that is in cache; relu is left to the kernels, most of which do it where they store. So the bits
+// are those of the two ops one after the other.
 //
 // A row with an activation attribute hands its call to a hidden row, `_x_activated`, which saves
 // its output: the gradient of the activation is taken from there. An activation whose gradient
@@ -20,6 +21,7 @@ namespace cr {
 struct Activation {
   Block block = nullptr;
   const double* params = nullptr;
+  bool relu = false;  // which kernels do themselves where they write an element once
 
   explicit operator bool() const { return block != nullptr; }
   void operator()(void* data, int64_t n) const { block(data, &data, n, params); }

@@ -198,8 +198,9 @@ void multiply_strips(const Context& context, const StripProduct& strips, int64_t
         part.product.a = memory;
         part.a_panel = p.depth * kernels.panel_pitch;
       }
+      part.product.rectify = last && context.activation.relu;
       kernels.multiply(part);
-      if (last) context.finish(part.product);
+      if (last && !context.activation.relu) context.finish(part.product);
     }
   });
 }

@@ -9,6 +9,7 @@
 // shape: results do not depend on how C is cut into tiles.
 #pragma once
 
+#include "simd/rectify.h"
 #include "simd/vec.h"
 
 namespace cr {
@@ -80,11 +81,12 @@ struct GatheredRowsOfB {  // B(k, j) = p[offset[k] + j]
 template <class T>
 struct TileOutput {
   T* c;
-  int64_t row;        // stride between rows; columns are contiguous
-  int cols;           // (Vecs - 1) * lanes < cols <= Vecs * lanes
-  bool accumulate;    // C += A B instead of C = A B
-  const T* row_bias;  // one value a row, or null
-  const T* col_bias;  // one value a column, or null
+  int64_t row;           // stride between rows; columns are contiguous
+  int cols;              // (Vecs - 1) * lanes < cols <= Vecs * lanes
+  bool accumulate;       // C += A B instead of C = A B
+  const T* row_bias;     // one value a row, or null
+  const T* col_bias;     // one value a column, or null
+  bool rectify = false;  // what would be negative is zero
 };
 
 // acc += A B over `depth` steps; a and b move on. Loops over an array of vectors are unrolled in
@@ -119,6 +121,7 @@ __attribute__((noinline)) void store_edge(const T* values, int rows, int vecs,
       if (out.accumulate) x += load_partial(c + j, n);
       if (out.row_bias) x += row_bias;
       if (out.col_bias) x += load_partial(out.col_bias + j, n);
+      if (out.rectify) x = rectified(x);
       store_partial(c + j, x, n);
     }
   }
@@ -157,6 +160,13 @@ CR_INLINE void tile_store(Vec<T> (&acc)[Rows][Vecs], const TileOutput<T>& out) {
       const Vec<T> bias = load(out.col_bias + j * kLanes<T>);
 #pragma GCC unroll 16
       for (int i = 0; i < Rows; ++i) acc[i][j] += bias;
+    }
+  }
+  if (out.rectify) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < Vecs; ++j) acc[i][j] = rectified(acc[i][j]);
     }
   }
 #pragma GCC unroll 16

@@ -54,7 +54,8 @@ CR_INLINE void multiply_tile(const StripProduct& strips, int64_t col, int64_t pa
                           cols,
                           p.accumulate,
                           row_bias ? row_bias + row : nullptr,
-                          col_bias ? col_bias + col : nullptr};
+                          col_bias ? col_bias + col : nullptr,
+                          p.rectify};
   const A reader = [&] {
     if constexpr (A::kByColumns) {
       return strips.a_panel ? A{a + panel * strips.a_panel, kPanelPitch<T>} : A{a + row, p.a_col};
@@ -116,7 +117,8 @@ CR_INLINE int64_t multiply_thin(const StripProduct& strips) {
                     kCols,
                     p.accumulate,
                     static_cast<const T*>(p.row_bias),
-                    static_cast<const T*>(p.col_bias)};
+                    static_cast<const T*>(p.col_bias),
+                    p.rectify};
   int64_t col = 0;
   for (; col + kCols <= p.cols; col += kCols, out.c += kCols) {
     const T* b = static_cast<const T*>(p.b) + col / kTileCols<T> * strips.b_strip;

@@ -22,6 +22,7 @@ struct Product {
   bool accumulate;
   const void* row_bias;  // one value a row of C, or null
   const void* col_bias;  // one value a column of C, or null
+  bool rectify = false;  // of `multiply`: what would be negative is zero
 };
 
 // A Product whose B is read in strips of tile_cols columns, each with contiguous rows: strip s

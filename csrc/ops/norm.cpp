@@ -159,9 +159,10 @@ void set_scales(const Planes& p, int64_t s, const T* weight, double inverse, T* 
 
 // kernel.affine, then the activation, a few planes at a time: they are still in L1.
 template <class T>
-void affine(const NormKernels<T>& kernel, const PlaneRows<T>& planes, const T* scale,
-            const T* shift, T* out, Activation activation) {
-  if (!activation) return kernel.affine(planes, scale, shift, out);
+void affine(const NormKernels<T>& kernel, PlaneRows<T> planes, const T* scale, const T* shift,
+            T* out, Activation activation) {
+  planes.rectify = activation.relu;
+  if (!activation || activation.relu) return kernel.affine(planes, scale, shift, out);
   constexpr int64_t kElements = 2048;
   const int64_t few = std::max<int64_t>(kElements / std::max<int64_t>(planes.n, 1), 1);
   for (int64_t r = 0; r < planes.rows; r += few) {

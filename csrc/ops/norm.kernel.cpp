@@ -9,6 +9,7 @@
 // blocks of 128 rows.
 #include "ops/norm.kernel.h"
 
+#include "simd/rectify.h"
 #include "simd/transpose.h"
 
 namespace cr {
@@ -160,10 +161,13 @@ void affine(const PlaneRows<T>& p, const T* scale, const T* shift, T* out) {
   for (int64_t r = 0; r < p.rows; ++r) {
     const Vec<T> m = splat(p.mean[r * p.mean_step]), a = splat(scale[r * p.step]);
     const Vec<T> b = splat(shift ? shift[r * p.step] : T(0));
+    const Vec<T> least = splat(p.rectify ? T(0) : static_cast<T>(-__builtin_inf()));
     const T* from = p.x + r * p.stride;
     T* to = out + r * p.stride;
-    over<T>(p.n,
-            [&](int64_t i, int lanes) { put(to + i, (get(from + i, lanes) - m) * a + b, lanes); });
+    over<T>(p.n, [&](int64_t i, int lanes) {
+      const Vec<T> v = (get(from + i, lanes) - m) * a + b;
+      put(to + i, at_least(least, v), lanes);
+    });
   }
 }
 

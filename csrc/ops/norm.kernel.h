@@ -16,6 +16,7 @@ struct PlaneRows {
   int64_t rows, stride, n;
   const T* mean;
   int64_t mean_step, step;
+  bool rectify = false;  // of affine: what would be negative is zero
 };
 
 template <class T>

@@ -141,8 +141,9 @@ ConvPart part_of(const Winograd& p, int64_t u) {
 }
 
 void run(ConvDirection direction, const ConvShape& s, int64_t tile, const ConvArrays& arrays) {
-  const Work work(direction, s, tile, arrays.workspace);
-  const Winograd& p = work.p;
+  Work work(direction, s, tile, arrays.workspace);
+  Winograd& p = work.p;
+  p.rectify = arrays.activation.relu;
   const WinogradKernels& k = kernels(tile);
   const float* source = static_cast<const float*>(arrays.a);
   const float* weight = static_cast<const float*>(arrays.b);
@@ -157,7 +158,7 @@ void run(ConvDirection direction, const ConvShape& s, int64_t tile, const ConvAr
     float* workspace = work.workers + worker * work.per_worker;
     for (int64_t u = begin; u < end; ++u) {
       k.correlate(p, u, source, work.weights, bias, out, workspace);
-      finish_part<float>(s, arrays, part_of(p, u));
+      if (!p.rectify) finish_part<float>(s, arrays, part_of(p, u));
     }
   });
 }

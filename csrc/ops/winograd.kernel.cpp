@@ -301,6 +301,7 @@ void transform_results(const Winograd& p, const Unit& unit, const float* product
   const int64_t width = unit.tiles_w * M < most_w ? unit.tiles_w * M : most_w;
   const Rectangle to = rectangle(unit.row, unit.column, height, width, p.out_width);
   const int64_t plane = p.out_height * p.out_width;
+  const V least = splat(p.rectify ? 0.0f : -__builtin_inff());
   for (int64_t i = 0; i < unit.images; ++i) {
     for (int64_t y = 0; y < height; y += M) {
       for (int64_t x = 0; x < width; x += M, products += p.columns) {
@@ -309,7 +310,10 @@ void transform_results(const Winograd& p, const Unit& unit, const float* product
             [&](int r, int s) { return load(products + (r * N + s) * p.product_point); },
             [](const V(&m)[N], V(&v)[M]) { Interpolation<M>::result(m, v); },
             [&](int r, int s, V v) {
-              if (y + r < height && x + s < width) store(corner + (r * width + s) * kL, v + bias);
+              v += bias;
+              if (y + r < height && x + s < width) {
+                store(corner + (r * width + s) * kL, at_least(least, v));
+              }
             });
       }
     }

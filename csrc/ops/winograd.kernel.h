@@ -19,6 +19,7 @@ struct Winograd {
   int64_t origin_h, origin_w;            // source pixel under the first tap of output pixel 0
   int64_t row_weights, channel_weights;  // distances of the 3x3 weights
   bool rotated;                          // the taps in reverse order
+  bool rectify;                          // what would be negative is zero
   int64_t tile, points;                  // M and (M + 2)^2
   // Units of work: some rows and columns of tiles of some images.
   int64_t unit_images, unit_tiles_h, unit_tiles_w;
