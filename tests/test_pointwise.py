@@ -8,7 +8,7 @@ import pytest
 import chainrule as cr
 
 # Rows longer and shorter than a panel or a spread element, several panels high, odd remainders.
-SHAPES = [(37, 300), (3, 35, 70), (2, 16, 1300), (5, 2, 130, 64), (1500, 3)]
+SHAPES = [(37, 300), (3, 35, 70), (2, 16, 1300), (5, 2, 130, 64), (1500, 3), (9, 70, 5)]
 DTYPES = ["uint8", "int16", "float32", "float64"]
 
 
@@ -115,6 +115,31 @@ def test_copies_of_transposed_memory() -> None:
         view = x.transpose(axes)
         np.testing.assert_array_equal(cr.from_numpy(x).permute(axes).contiguous().numpy(), view)
         np.testing.assert_array_equal(cr.from_numpy(view).to(cr.int32).numpy(), view.astype("i4"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(5003,), (7, 1100), (400, 3)])
+def test_flips(shape: tuple[int, ...], dtype: str) -> None:
+    x = np.random.default_rng(3).integers(0, 100, shape).astype(dtype)
+    t = cr.from_numpy(x)
+    for dims in [(-1,), (0,), tuple(range(len(shape)))]:
+        np.testing.assert_array_equal(t.flip(dims).numpy(), np.flip(x, dims))
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7])
+def test_short_rows_from_any_start(width: int) -> None:
+    # Shares of threads begin anywhere in a row.
+    x = np.random.default_rng(4).standard_normal((200_003 // width, width)).astype("float32")
+    row, column = x[5], x[:, :1] * 2
+    before = cr.get_num_threads()
+    for threads in (1, 3):
+        cr.set_num_threads(threads)
+        try:
+            t = cr.from_numpy(x)
+            np.testing.assert_array_equal((t * cr.from_numpy(row)).numpy(), x * row)
+            np.testing.assert_array_equal((t - cr.from_numpy(column)).numpy(), x - column)
+        finally:
+            cr.set_num_threads(before)
 
 
 def test_same_bits_for_any_number_of_threads() -> None:

@@ -1,4 +1,6 @@
 // Rows of arithmetic, comparison, logic and selection. Kernels: arithmetic.kernel.cpp.
+#include <cmath>
+
 #include "autograd/node.h"
 
 namespace cr {
@@ -515,13 +517,23 @@ const Row clamp_by_row =
           });
         });
 
-// The limits where both are Python numbers and the input is floating.
+const Row nan_to_num_row =
+    Row("_nan_to_num(Tensor input, float nan, float posinf, float neginf)")
+        .doc("Kernel row of ``nan_to_num``, for floats.")
+        .pointwise(Pointwise::kFloat)
+        .inplace()
+        .saves("input")
+        .vjp([](Vjp& v) { v.set(0, [&] { return masked(v.grad(), OP(isfinite)(v.in(0))); }); });
+
+// The limits where both are Python numbers, not NaN, and the input is floating.
 Attrs number_limits(const TensorList& in) {
   Attrs limits;
   const bool numbers = in[1] && in[2] && in[1].impl()->weak && in[2].impl()->weak;
   if (!numbers || !is_floating(in[0].dtype())) return limits;
-  limits.push_float(item_double(in[1]));
-  limits.push_float(item_double(in[2]));
+  const double low = item_double(in[1]), high = item_double(in[2]);
+  if (std::isnan(low) || std::isnan(high)) return limits;
+  limits.push_float(low);
+  limits.push_float(high);
   return limits;
 }
 

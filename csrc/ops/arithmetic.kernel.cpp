@@ -102,12 +102,14 @@ struct Cube {
 // NaN in either operand wins.
 template <class X>
 CR_INLINE X maximum(X a, X b) {
-  return ((a > b) | (a != a)) ? a : b;
+  const X larger = a > b ? a : b;
+  return a != a ? a : larger;
 }
 
 template <class X>
 CR_INLINE X minimum(X a, X b) {
-  return ((a < b) | (a != a)) ? a : b;
+  const X smaller = a < b ? a : b;
+  return a != a ? a : smaller;
 }
 
 struct Maximum {
@@ -194,7 +196,20 @@ struct ClampBy : Range {
   using Range::Range;
   template <class V>
   V operator()(V x) const {
-    return Clamp()(x, V{} + Lane<V>(low), V{} + Lane<V>(high));
+    // The limits are numbers. Without opaque gcc compares and blends.
+    return max_or_b(opaque(V{} + Lane<V>(low)), min_or_b(opaque(V{} + Lane<V>(high)), x));
+  }
+};
+
+struct NanToNum {
+  double nan, above, below;
+  explicit NanToNum(const double* params) : nan(params[0]), above(params[1]), below(params[2]) {}
+  template <class V>
+  V operator()(V x) const {
+    using T = Lane<V>;
+    const V infinity = V{} + T(__builtin_inf());
+    const V low = x == -infinity ? V{} + T(below) : x, high = x == infinity ? V{} + T(above) : low;
+    return x == x ? high : V{} + T(nan);
   }
 };
 
@@ -363,22 +378,28 @@ CR_INLINE auto wrong_sign(X remainder, X divisor) {
   return (remainder != zero) & ((remainder < zero) ^ (divisor < zero));
 }
 
-template <class X>
-CR_INLINE bool divides_badly(X b) {
-  return (b == 0) | (kIsSigned<X> & (b == X(-1)));  // traps, or overflows for the least integer
-}
-
-// a / b rounded towards zero, where b does not divide badly (else anything). Up to 32 bits by the
-// quotient of doubles, which vectors have: it is never so close below an integer that it rounds up.
+// a / b rounded towards zero; b = 0 counts as 1. Dividing by -1 is negating and dividing by 1, so
+// that the least integer wraps. Up to 32 bits by the quotient of floats, which vectors have: of
+// integers so much shorter than the mantissa it is never so close below one that it rounds up.
 template <class X>
 CR_INLINE X quotient(X a, X b) {
-  const X safe = divides_badly(b) ? X(1) : b;
-  if constexpr (sizeof(X) <= 4) {
+  const auto negate = wrap(X(0 - X(kIsSigned<X> & (b == X(-1)))));
+  const X dividend = X((wrap(a) ^ negate) - negate);
+  const X divisor = X(((wrap(b) ^ negate) - negate) | wrap(X(b == 0)));
+  if constexpr (sizeof(X) <= 2) {
+    return X(int32_t(float(dividend) / float(divisor)));
+  } else if constexpr (sizeof(X) == 4) {
     using Wide = typename IntOfSize<kIsSigned<X> ? 4 : 8>::type;
-    return X(Wide(double(a) / double(safe)));
+    return X(Wide(double(dividend) / double(divisor)));
   } else {
-    return X(a / safe);
+    return X(dividend / divisor);
   }
+}
+
+// All ones, or 0 for b = 0: what dividing by zero gives is masked out, without a branch.
+template <class X>
+CR_INLINE auto if_divides(X b) {
+  return wrap(X(0 - X(b != 0)));
 }
 
 struct Fmod {
@@ -387,7 +408,7 @@ struct Fmod {
     if constexpr (kIsVector<X>) {
       return fmod(a, b);
     } else {
-      return divides_badly(b) ? X(0) : X(wrap(a) - wrap(quotient(a, b)) * wrap(b));
+      return X((wrap(a) - wrap(quotient(a, b)) * wrap(b)) & if_divides(b));
     }
   }
 };
@@ -416,8 +437,7 @@ struct FloorDivide {
       return b == T(0) ? quotient : d == T(0) ? copysign(X{}, quotient) : nearest;
     } else {
       const X q = quotient(a, b), r = X(wrap(a) - wrap(q) * wrap(b));
-      const X floored = X(wrap(q) - wrap(X(wrong_sign(r, b))));
-      return b == 0 ? X(0) : divides_badly(b) ? X(0 - wrap(a)) : floored;
+      return X((wrap(q) - wrap(X(wrong_sign(r, b)))) & if_divides(b));
     }
   }
 };
@@ -464,7 +484,7 @@ struct Not {
 // Is b no valid shift count for X?
 template <class X>
 CR_INLINE bool shifts_out(X b) {
-  return b < 0 || b >= X(sizeof(X) * 8);
+  return wrap(b) >= sizeof(X) * 8;  // negative counts wrap
 }
 
 struct LeftShift {
@@ -529,7 +549,7 @@ struct IsNegInf {
 struct SignBit {
   template <class T>
   bool operator()(T x) const {
-    return __builtin_signbit(x) != 0;
+    return bit_cast<MaskLane<T>>(x) < 0;
   }
 };
 
@@ -641,6 +661,7 @@ constexpr PointwiseEntry kEntries[] = {
     binary<ReluGrad, kFloats>("_relu_grad"),
     unary<LeakyRelu, kFloats>("leaky_relu"),
     binary<LeakyReluGrad, kFloats>("_leaky_relu_grad"),
+    unary<NanToNum, kFloats>("_nan_to_num"),
     unary<Hardtanh, kFloats>("hardtanh"),
     binary<HardtanhGrad, kFloats>("_hardtanh_grad"),
     unary<Hardsigmoid, kFloats>("hardsigmoid"),

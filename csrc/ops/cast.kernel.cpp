@@ -63,6 +63,36 @@ __attribute__((noinline, noclone)) void cast_block(void* out, const void* const*
   for (int64_t i = 0; i < n; i++) y[i] = convert<To>(x[i]);
 }
 
+#ifdef __AVX2__
+// Floats become int32, with AVX-512 also shorter integers, by whole vectors: of the loop above gcc
+// makes comparisons and blends where one instruction limits a number. (Without AVX-512 narrowing a
+// whole vector is slow.)
+template <class Float, class Int>
+__attribute__((noinline, noclone)) void truncate_block(void* out, const void* const* in, int64_t n,
+                                                       const double*) {
+  using V = Vec<Float>;
+  typedef int32_t Wide __attribute__((vector_size(kLanes<Float> * 4)));
+  typedef Int Narrow __attribute__((vector_size(kLanes<Float> * sizeof(Int))));
+  constexpr bool kSigned = Int(-1) < Int(0);
+  constexpr int kBits = sizeof(Int) * 8 - (kSigned ? 1 : 0);
+  constexpr Int kMax = Int(~uint64_t(0) >> (64 - kBits)), kMin = kSigned ? Int(-kMax - 1) : Int(0);
+  constexpr bool kExact = kBits <= Ieee<Float>::kMantissaBits + 1;  // is kMax a float?
+  const V low = opaque(V{} + Float(kMin)), high = opaque(V{} + Float(kMax));
+  const Float* x = static_cast<const Float*>(in[0]);
+  Int* y = static_cast<Int*>(out);
+  int64_t i = 0;
+  for (; i + kLanes<Float> <= n; i += kLanes<Float>) {
+    const V value = load(x + i), number = value == value ? value : V{};
+    const V limited = min_or_b(high, max_or_b(low, number));
+    Wide wide = __builtin_convertvector(limited, Wide);
+    if constexpr (!kExact) wide = limited == high ? Wide{} + int32_t(kMax) : wide;
+    const Narrow narrow = __builtin_convertvector(wide, Narrow);
+    memcpy(y + i, &narrow, sizeof(narrow));
+  }
+  for (; i < n; i++) y[i] = truncate<Int>(x[i]);
+}
+#endif
+
 // --- float16 and bfloat16: by way of float32
 // ------------------------------------------------------
 
@@ -158,6 +188,13 @@ constexpr Block cast() {
   } else if constexpr (to_half && !narrow) {
     return cast_twice<X, cast_to_odd<X>, cast_block<float, To>, To>;
   } else {
+#ifdef __AVX2__
+    constexpr bool to_short =
+        dtype_of<To>() == DType::kInt32 || (sizeof(To) < 4 && CR_VEC_BYTES == 64);
+    if constexpr (is_floating(dtype_of<From>()) && is_integral(dtype_of<To>()) && to_short) {
+      return truncate_block<From, To>;
+    }
+#endif
     return cast_block<X, Y>;
   }
 }

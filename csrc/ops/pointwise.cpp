@@ -72,7 +72,7 @@ constexpr int kMaxOperands = 5;    // the output and up to four inputs
 constexpr int64_t kLongRow = 128;  // rows at least this long are walked one by one
 constexpr int64_t kSpread = 256;   // what one element of a column is spread over, and used again
 constexpr int64_t kShortRow = 8;   // rows shorter than this are gathered into tiles
-constexpr int64_t kPanelRows = 16, kPanelColumns = 256, kFewColumns = 64;
+constexpr int64_t kPanelRows = 16, kPanelColumns = 256, kFewColumns = 64, kFewRows = 4;
 constexpr int64_t kPanelElements = kPanelRows * kPanelColumns;
 static_assert(kTile <= kPanelElements, "one buffer serves both");
 
@@ -130,14 +130,29 @@ void classify(Plan& plan) {
 // Moves n elements; a stride of 0 spreads one element.
 template <class T>
 void copy_run(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t n) {
+  constexpr int64_t kSize = sizeof(T);
   T value;
-  std::memcpy(&value, from, sizeof(T));
-  if (from_stride == 0 && to_stride == sizeof(T)) {
-    for (int64_t i = 0; i < n; ++i) std::memcpy(to + i * sizeof(T), &value, sizeof(T));
-    return;
-  }
-  for (int64_t i = 0; i < n; ++i) {
-    std::memcpy(to + i * to_stride, from + i * from_stride, sizeof(T));
+  const auto move = [&](int64_t i, int64_t to_step, int64_t from_step) {
+    std::memcpy(&value, from + i * from_step, sizeof(T));
+    std::memcpy(to + i * to_step, &value, sizeof(T));
+  };
+  if (from_stride == 0 && to_stride == kSize) {
+    std::memcpy(&value, from, sizeof(T));
+    for (int64_t i = 0; i < n; ++i) std::memcpy(to + i * kSize, &value, sizeof(T));
+  } else if (from_stride == -1 && to_stride == 1) {  // bytes, eight at a time
+    int64_t i = 0;
+    for (uint64_t eight; i + 8 <= n; i += 8) {
+      std::memcpy(&eight, from - i - 7, 8);
+      eight = __builtin_bswap64(eight);
+      std::memcpy(to + i, &eight, 8);
+    }
+    for (; i < n; ++i) to[i] = from[-i];
+  } else if (from_stride == -kSize && to_stride == kSize) {  // steps that the compiler knows
+    for (int64_t i = 0; i < n; ++i) move(i, kSize, -kSize);
+  } else if (from_stride == 2 * kSize && to_stride == kSize) {
+    for (int64_t i = 0; i < n; ++i) move(i, kSize, 2 * kSize);
+  } else {
+    for (int64_t i = 0; i < n; ++i) move(i, to_stride, from_stride);
   }
 }
 
@@ -152,6 +167,27 @@ void copy_elements(char* to, int64_t to_stride, const char* from, int64_t from_s
     case 2: return copy_run<uint16_t>(to, to_stride, from, from_stride, n);
     case 4: return copy_run<uint32_t>(to, to_stride, from, from_stride, n);
     default: return copy_run<uint64_t>(to, to_stride, from, from_stride, n);
+  }
+}
+
+// Short rows, `across` bytes apart, into a tile.
+template <class T>
+void copy_rows(char* to, const char* from, int64_t across, int64_t along, int64_t rows,
+               int64_t width) {
+  for (int64_t r = 0; r < rows; ++r, from += across) {
+    for (int64_t i = 0; i < width; ++i, to += sizeof(T)) {
+      std::memcpy(to, from + i * along, sizeof(T));
+    }
+  }
+}
+
+void copy_short_rows(char* to, const char* from, int64_t across, int64_t along, int64_t rows,
+                     int64_t width, int64_t size) {
+  switch (size) {
+    case 1: return copy_rows<uint8_t>(to, from, across, along, rows, width);
+    case 2: return copy_rows<uint16_t>(to, from, across, along, rows, width);
+    case 4: return copy_rows<uint32_t>(to, from, across, along, rows, width);
+    default: return copy_rows<uint64_t>(to, from, across, along, rows, width);
   }
 }
 
@@ -185,8 +221,17 @@ struct Cursor {
 
 // Moves n elements between a strided operand, from the cursor on, and a tile.
 void gather(const Plan& plan, const Operand& x, Cursor at, char* tile, int64_t n) {
-  const int64_t stride = x.strides[plan.rank - 1];
+  const int last = plan.rank - 1;
+  const int64_t stride = x.strides[last], width = plan.shape[last];
   while (n > 0) {
+    if (last > 0 && width < kShortRow && at.index[last] == 0 && n >= width) {
+      const int64_t rows = std::min(plan.shape[last - 1] - at.index[last - 1], n / width);
+      copy_short_rows(tile, at.address(plan, x), x.strides[last - 1], stride, rows, width, x.size);
+      tile += rows * width * x.size;
+      n -= rows * width;
+      at.advance(plan, rows, last - 1);
+      continue;
+    }
     const int64_t run = std::min(n, at.row_left(plan));
     copy_elements(tile, x.size, at.address(plan, x), stride, run, x.size);
     tile += run * x.size;
@@ -272,6 +317,7 @@ class Tiles {
   Tiles(const Plan& plan, int64_t most) : plan_(plan) {
     for (int i = 1; i < plan.operands; ++i) {
       const Operand& x = plan.operand[i];
+      for (int d = 0; d < plan.rank - 1; ++d) repeats_[i] = repeats_[i] && x.strides[d] == 0;
       if (x.layout != Layout::kScalar) continue;
       copy_elements(tile(i), x.size, x.data, 0, std::min(kTile, most), x.size);
       in_[i - 1] = tile(i);
@@ -286,13 +332,16 @@ class Tiles {
   void prepare(int i, const Cursor& at, int64_t n, int64_t row) {
     const Operand& x = plan_.operand[i];
     const int64_t stride = x.strides[plan_.rank - 1];
+    const char* address = at.address(plan_, x);
     if (n > row || (stride != x.size && stride != 0)) {
-      gather(plan_, x, at, tile(i), n);
       in_[i - 1] = tile(i);
-      spread_[i] = nullptr;
+      const bool same = repeats_[i] && spread_[i] == address && filled_[i] >= n;
+      if (same) return;
+      gather(plan_, x, at, tile(i), n);
+      spread_[i] = repeats_[i] ? address : nullptr;
+      filled_[i] = n;
       return;
     }
-    const char* address = at.address(plan_, x);
     in_[i - 1] = address;
     if (stride != 0) return;
     in_[i - 1] = tile(i);
@@ -305,7 +354,8 @@ class Tiles {
  private:
   const Plan& plan_;
   const void* in_[kMaxOperands];
-  const char* spread_[kMaxOperands] = {};  // the element an operand's tile is full of
+  const char* spread_[kMaxOperands] = {};  // the element an operand's tile is full of, or begins at
+  bool repeats_[kMaxOperands] = {true, true, true, true, true};  // every row is the same
   int64_t filled_[kMaxOperands];
   alignas(64) char tiles_[kMaxOperands][kPanelElements * 8];
 };
@@ -322,12 +372,14 @@ bool spreads(const Plan& plan) {
 void run_tiles(const Plan& plan, int64_t begin, int64_t end) {
   Tiles tiles(plan, end - begin);
   const bool by_row = plan.shape[plan.rank - 1] >= kLongRow;
-  const int64_t longest = by_row && spreads(plan) ? kSpread : kTile;
+  // Tiles of short rows begin with a row, so that what repeats in every row is gathered once.
+  const int64_t width = plan.shape[plan.rank - 1];
+  const int64_t longest = !by_row ? kTile / width * width : spreads(plan) ? kSpread : kTile;
   Cursor at(plan, begin);
   while (begin < end) {
     int64_t n = std::min(longest, end - begin);
     const int64_t row = at.row_left(plan);
-    if (by_row) n = std::min(n, row);
+    if (by_row || row < width) n = std::min(n, row);
     for (int i = 1; i < plan.operands; ++i) {
       const Operand& x = plan.operand[i];
       if (x.layout == Layout::kFlat) tiles.set(i, x.data + begin * x.size);
@@ -343,10 +395,10 @@ void run_tiles(const Plan& plan, int64_t begin, int64_t end) {
       scatter(plan, out, at, tiles.tile(0), n);
     }
     begin += n;
-    for (int64_t left = n; left > 0;) {
-      const int64_t run = std::min(left, at.row_left(plan));
-      at.advance(plan, run);
-      left -= run;
+    if (n <= row) {
+      at.advance(plan, n);
+    } else {
+      at = Cursor(plan, begin);
     }
   }
 }
@@ -363,6 +415,7 @@ bool transposed(const Plan& plan, const Operand& x) {
 // Worth it for a transposed input and an output that is written row by row.
 bool wants_panels(const Plan& plan) {
   if (plan.rank < 2 || plan.shape[plan.rank - 1] < kFewColumns) return false;
+  if (plan.shape[plan.rank - 2] < kFewRows) return false;
   if (plan.operand[0].strides[plan.rank - 1] != plan.operand[0].size) return false;
   for (int i = 1; i < plan.operands; ++i) {
     if (transposed(plan, plan.operand[i])) return true;

@@ -387,8 +387,8 @@ CR_INLINE LogParts<Vec<float>> log_parts_by_pieces(Vec<float> x) {
 }
 #endif
 
-// What the parts make. Max error of the natural logarithm 1.5 / 1.5 ulp, of the binary one 2.2 / 1.8
-// (exact for powers of two), of the decimal one 2.3 / 2.2.
+// What the parts make. Max error of the natural logarithm 1.5 / 1.5 ulp, of the binary one 2.2
+// / 1.8 (exact for powers of two), of the decimal one 2.3 / 2.2.
 struct NaturalLog {
   template <class V>
   V operator()(LogParts<V> p) const {

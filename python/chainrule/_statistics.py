@@ -299,9 +299,12 @@ def nan_to_num(
     if not input.is_floating_point():
         return input.clone()
     largest = float(_limits.finfo(input.dtype).max)
-    result = _core.where(_core.isnan(input), 0.0 if nan is None else nan, input)
-    result = _core.where(input == math.inf, largest if posinf is None else posinf, result)
-    return _core.where(input == -math.inf, -largest if neginf is None else neginf, result)
+    return _core._nan_to_num(
+        input,
+        0.0 if nan is None else nan,
+        largest if posinf is None else posinf,
+        -largest if neginf is None else neginf,
+    )
 
 
 # ---------------------------------------------------------------- along a dimension
