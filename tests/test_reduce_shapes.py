@@ -110,3 +110,38 @@ def test_threads_give_the_same_bits(name: str, shape: Any, dim: int) -> None:
     finally:
         cr.set_num_threads(threads)
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 9, 64, 1001])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_running_sums_and_their_gradients(dtype: str, n: int) -> None:
+    a = draw((3, n, 2), dtype)
+    for b, x in ((a, cr.tensor(a)), (a[..., 0].copy(), cr.tensor(a[..., 0].copy()))):
+        sums = np.cumsum(b, axis=1, dtype=np.float64 if dtype[0] == "f" else None)
+        behind = np.cumsum(b[:, ::-1], axis=1, dtype=sums.dtype)[:, ::-1]
+        bound = 1 if dtype == "int64" else 4 * np.finfo(dtype).eps * np.abs(b).sum()
+        assert (np.abs(x.cumsum(1).numpy() - sums) < bound).all()
+        if dtype != "int64":
+            y = x.clone().requires_grad_()
+            (grad,) = cr.autograd.grad(y.cumsum(1), y, x)
+            assert (np.abs(grad.numpy() - behind) < bound).all()
+
+
+def test_running_sums_carry_nan_on() -> None:
+    a = np.ones((1, 40), "float32")
+    a[0, 13] = NAN
+    assert np.isnan(cr.tensor(a).cumsum(1).numpy()[0]).tolist() == [i >= 13 for i in range(40)]
+    a[0, 13] = np.inf
+    assert np.isinf(cr.tensor(a).cumsum(1).numpy()[0]).tolist() == [i >= 13 for i in range(40)]
+
+
+@pytest.mark.parametrize("special", [0.0, 1e-30, 1e30, np.inf, NAN])
+def test_gradient_of_prod_beside_special_values(special: float) -> None:
+    """By quotients where that is safe; by products of the others where it is not."""
+    a = draw((4, 12), "float32")
+    a[1, 5] = a[2, 7] = a[2, 3] = special
+    x = cr.tensor(a, requires_grad=True)
+    (grad,) = cr.autograd.grad(x.prod(1).sum(), x)
+    others = np.stack([np.delete(a, i, 1).astype("float64").prod(1) for i in range(12)], 1)
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(grad.numpy(), others.astype("float32"), rtol=2e-6, atol=1e-37)

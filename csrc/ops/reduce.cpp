@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 #include "ops/pointwise.h"
 #include "ops/reduce.kernel.h"
+#include "ops/scan.kernel.h"
 
 namespace cr {
 namespace {
@@ -87,7 +88,8 @@ void run_kernel(ReduceKernel kernel, const Folded& f, const Tensor& out) {
 
 // What joins results of `kind`.
 Reduction joining(Reduction kind) {
-  return kind == Reduction::kSumSquares ? Reduction::kSum : kind;
+  const bool sums = kind == Reduction::kSumSquares || kind == Reduction::kSumNumbers;
+  return sums ? Reduction::kSum : kind;
 }
 
 // The dimensions in the order of memory, where that makes x contiguous and keeps the order of the
@@ -269,7 +271,17 @@ Example:
           });
         });
 
-// Product of all others, by products from the left and from the right: right at zeros too.
+// Whether all elements are so far from 0 and from overflow that quotients keep their digits.
+bool all_normal(const Tensor& x) {
+  const NoGrad no_tape;
+  const double tiny = x.dtype() == DType::kFloat32 ? 0x1p-120 : 0x1p-1000;
+  const Tensor size = OP(abs)(x);
+  const Tensor normal = OP(logical_and)(OP(gt)(size, tiny), OP(lt)(size, 1 / tiny));
+  return item_int(OP(all)(OP(reshape)(normal, Dims{-1}))) != 0;
+}
+
+// Product of all others: the quotient where that is safe, else by products from the left and from
+// the right, which are right at zeros too.
 const Row prod_row =
     Row("prod(Tensor input, int? dim=None, bool keepdim=False, *, dtype? dtype=None)")
         .doc(R"(Product over one dimension, or over all elements.
@@ -291,7 +303,7 @@ Example:
         .launch([](Call& call) {
           reduce_into(Reduction::kProd, call.in[0], axes_of(call), call.out[0]);
         })
-        .saves("input")
+        .saves("input, out")
         .vjp([](Vjp& v) {
           v.set(0, [&] {
             const Tensor x = v.in(0);
@@ -299,6 +311,7 @@ Example:
             const int dim = normalize_dim("prod", v.attrs().i(0), x.rank());
             const int64_t n = x.shape()[dim];
             if (n == 0) return v.zeros_like_input(0);
+            if (all_normal(v.out())) return with_kept_dims(v.grad() * v.out(), v) / x;
             Dims one = x.shape();
             one[dim] = 1;
             const Tensor edge = OP(ones)(one, x.dtype());
@@ -521,6 +534,21 @@ const Row sum_squares_row =
         .saves("input")
         .vjp([](Vjp& v) { v.set(0, [&] { return with_kept_dims(v.grad(), v) * v.in(0) * 2.0; }); });
 
+const Row sum_numbers_row =
+    Row("_nansum(Tensor input, int[]? dim, bool keepdim)")
+        .doc("Sum over some dimensions of the elements that are numbers, in one pass.")
+        .infer([](Call& call) {
+          const DType dtype = call.in[0].dtype();
+          infer_reduction(call, dtype, dtype);
+        })
+        .launch([](Call& call) {
+          reduce_into(Reduction::kSumNumbers, call.in[0], axes_of(call), call.out[0]);
+        })
+        .saves("input")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return OP(where)(OP(isnan)(v.in(0)), 0.0, with_kept_dims(v.grad(), v)); });
+        });
+
 const Row norm_row =
     Row("norm(Tensor input, float p=2, int[]? dim=None, bool keepdim=False)")
         .doc(R"(Vector norm ``sum(abs(x)**p)**(1/p)``; ``p`` may be 0, 1, 2, inf or -inf.
@@ -577,19 +605,24 @@ void infer_cumulative(Call& call) {
   call.set_output(0, call.in[0].shape(), call.compute);
 }
 
-void launch_cumulative(Call& call, const ReduceKernel* kernels) {
+void launch_cumulative(Call& call, const ScanKernels& kernels) {
   const Tensor& x = call.in[0];
   if (x.numel() == 0) return;
   Dims axes;
   if (x.rank() > 0) axes.push_back(normalize_dim(call.name(), call.attrs.i(0), x.rank()));
-  run_kernel(kernels[static_cast<int>(x.dtype())], fold_axes(x, axes), call.out[0]);
+  run_kernel(kernels.of(x.dtype()), fold_axes(x, axes), call.out[0]);
 }
 
-// Running sum from the back.
-Tensor reverse_cumsum(const Tensor& x, int64_t dim) {
-  if (x.rank() == 0) return x;
-  return OP(flip)(OP(cumsum)(OP(flip)(x, Dims{dim}), dim), Dims{dim});
-}
+const Row reverse_cumsum_row =
+    Row("_reverse_cumsum(Tensor input, int dim)")
+        .doc("Running sum along a dimension, from its end.")
+        .infer([](Call& call) {
+          call.contiguous = true;
+          normalize_dim(call.name(), call.attrs.i(0), call.in[0].rank());
+          call.out_meta[0] = call.in[0].meta();
+        })
+        .launch([](Call& call) { launch_cumulative(call, scan_table().reverse_cumsum); })
+        .vjp([](Vjp& v) { v.set(0, [&] { return OP(cumsum)(v.grad(), v.attrs().i(0)); }); });
 
 const Row cumsum_row =
     Row("cumsum(Tensor input, int dim, *, dtype? dtype=None)")
@@ -604,8 +637,10 @@ Example:
           return in_other_integers(OP(cumsum), in, attrs, 1);
         })
         .infer(infer_cumulative)
-        .launch([](Call& call) { launch_cumulative(call, reduce_table().cumsum); })
-        .vjp([](Vjp& v) { v.set(0, [&] { return reverse_cumsum(v.grad(), v.attrs().i(0)); }); });
+        .launch([](Call& call) { launch_cumulative(call, scan_table().cumsum); })
+        .vjp([](Vjp& v) {
+          v.set(0, [&] { return OP(_reverse_cumsum)(v.grad(), v.attrs().i(0)); });
+        });
 
 // d out[k] / d x[i] is the product of the others up to k. Without zeros it is out[k] / x[i]; with
 // them each output is expanded, so that the gradient is right for every input.
@@ -622,7 +657,7 @@ Example:
           return in_other_integers(OP(cumprod), in, attrs, 1);
         })
         .infer(infer_cumulative)
-        .launch([](Call& call) { launch_cumulative(call, reduce_table().cumprod); })
+        .launch([](Call& call) { launch_cumulative(call, scan_table().cumprod); })
         .saves("input, out")
         .vjp([](Vjp& v) {
           v.set(0, [&] {
@@ -631,7 +666,7 @@ Example:
             const int dim = normalize_dim("cumprod", v.attrs().i(0), x.rank());
             if (x.numel() == 0) return v.grad();
             if (item_int(OP(all)(OP(reshape)(x, Dims{-1})))) {
-              return reverse_cumsum(v.grad() * v.out(), dim) / x;
+              return OP(_reverse_cumsum)(v.grad() * v.out(), dim) / x;
             }
             const int64_t n = x.shape()[dim];
             TensorList parts;

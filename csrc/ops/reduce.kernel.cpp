@@ -61,6 +61,13 @@ struct Squared {
   }
 };
 
+struct Numbers {  // a NaN counts as 0
+  template <class V>
+  static V of(V x) {
+    return x == x ? x : V{};
+  }
+};
+
 // A vector whose lanes add up to the sum of n elements.
 template <class T, class F>
 CR_INLINE Vec<T> block_lanes(const T* x, int64_t n) {
@@ -625,44 +632,6 @@ void divide(void* values, int64_t n, double by) {
   for (int64_t i = 0; i < n; ++i) x[i] = static_cast<T>(x[i] / by);
 }
 
-// ---------------------------------------------------------------- running sums
-
-template <class T, bool Product>
-void cumulate(const void* input, void* output, const ReduceShape& s) {
-  using Acc = std::conditional_t<std::is_same_v<T, float>, double, T>;
-  const auto step = [](Acc acc, T value) -> Acc {
-    if constexpr (std::is_integral_v<T>) {
-      return Product ? Prod::step<uint64_t>(acc, value) : Sum::step<uint64_t>(acc, value);
-    } else {
-      return Product ? acc * value : acc + value;
-    }
-  };
-  for (int64_t row = s.row_begin; row < s.row_end; ++row) {
-    const T* x = static_cast<const T*>(input) + row * s.n * s.inner;
-    T* out = static_cast<T*>(output) + row * s.n * s.inner;
-    if (s.inner == 1) {
-      Acc acc = Product ? 1 : 0;
-      for (int64_t i = 0; i < s.n; ++i) out[i] = static_cast<T>(acc = step(acc, x[i]));
-      continue;
-    }
-    // Line by line over a stretch of columns.
-    for (int64_t c = s.col_begin; c < s.col_end; c += kColumns) {
-      const int64_t width = s.col_end - c < kColumns ? s.col_end - c : kColumns;
-      Acc acc[kColumns];
-      for (int64_t j = 0; j < width; ++j) acc[j] = Product ? 1 : 0;
-      for (int64_t i = 0; i < s.n; ++i) {
-        const T* line = x + i * s.inner + c;
-        T* to = out + i * s.inner + c;
-#pragma GCC ivdep
-        for (int64_t j = 0; j < width; ++j) {
-          acc[j] = step(acc[j], line[j]);
-          to[j] = static_cast<T>(acc[j]);
-        }
-      }
-    }
-  }
-}
-
 }  // namespace
 
 // Rows of the table, in the order of DType: kernels for every type that is computed in, and for
@@ -696,12 +665,9 @@ const ReduceTable reduce_table = {
         CR_ALL_TYPES(CR_ANY),
         CR_ALL_TYPES(CR_ALL),
         CR_SUM_TYPES(nullptr, nullptr, (CR_SUM(float, Squared)), (CR_SUM(double, Squared))),
+        CR_SUM_TYPES(nullptr, nullptr, (CR_SUM(float, Numbers)), (CR_SUM(double, Numbers))),
     },
     {divide<float>, divide<double>},
-    CR_SUM_TYPES(nullptr, (cumulate<int64_t, false>), (cumulate<float, false>),
-                 (cumulate<double, false>)),
-    CR_SUM_TYPES(nullptr, (cumulate<int64_t, true>), (cumulate<float, true>),
-                 (cumulate<double, true>)),
 };
 
 }  // namespace CR_ISA

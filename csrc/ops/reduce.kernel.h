@@ -17,15 +17,24 @@ struct ReduceShape {
 // out is [rows, inner] of the op's result type.
 using ReduceKernel = void (*)(const void* x, void* out, const ReduceShape& shape);
 
-enum class Reduction { kSum, kProd, kMax, kMin, kArgMax, kArgMin, kAny, kAll, kSumSquares, kCount };
+enum class Reduction {
+  kSum,
+  kProd,
+  kMax,
+  kMin,
+  kArgMax,
+  kArgMin,
+  kAny,
+  kAll,
+  kSumSquares,
+  kSumNumbers,
+  kCount
+};
 
 struct ReduceTable {
   ReduceKernel kernel[static_cast<int>(Reduction::kCount)][kNumDTypes];  // null: not supported
   // x[i] /= by for n numbers, float32 and float64.
   void (*divide[2])(void* x, int64_t n, double by);
-  // Running sums and products along the middle axis; out has the shape of x.
-  ReduceKernel cumsum[kNumDTypes];
-  ReduceKernel cumprod[kNumDTypes];
 };
 CR_KERNEL_TABLE(ReduceTable, reduce_table)
 

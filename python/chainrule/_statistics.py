@@ -256,6 +256,8 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
         >>> cr.nansum(cr.tensor([1.0, float("nan"), 2.0]))
         tensor(3.)
     """
+    if dtype is None and input.is_floating_point():
+        return _core._nansum(input, (dim,) if isinstance(dim, int) else dim, keepdim)
     return _core.sum(_numbers(input), dim, keepdim, dtype=dtype)
 
 
