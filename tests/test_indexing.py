@@ -369,3 +369,43 @@ def test_any_basic_index(index: Any) -> None:
     x[index] = -1.0
     a[index] = -1.0
     np.testing.assert_array_equal(to_numpy(x), a)
+
+
+@pytest.mark.parametrize("shape", [(7,), (5, 6), (3, 4, 5), (0, 3), (3, 0)])
+def test_masks_over_the_first_dimensions(shape: tuple[int, ...]) -> None:
+    """Picked, filled and written to like NumPy, of any layout, with gradients."""
+    rng = np.random.default_rng(len(shape))
+    array = rng.standard_normal(shape).astype("float32")
+    for rank in range(1, len(shape) + 1):
+        mask = rng.random(shape[:rank]) > 0.5
+        for flip in (False, True):
+            x = cr.tensor(array.T.copy()).T if flip else cr.tensor(array)
+            np.testing.assert_array_equal(x[cr.tensor(mask)].numpy(), array[mask])
+            for value in (3.0, array[mask] * 2):
+                written, expected = x.clone(), array.copy()
+                written[cr.tensor(mask)] = value if isinstance(value, float) else cr.tensor(value)
+                expected[mask] = value
+                np.testing.assert_array_equal(written.numpy(), expected)
+        leaf = cr.tensor(array, requires_grad=True)
+        leaf[cr.tensor(mask)].sum().backward()
+        expected = np.zeros_like(array)
+        expected[mask] = 1
+        np.testing.assert_array_equal(leaf.grad.numpy(), expected)
+
+
+def test_several_index_arrays_on_the_first_dimensions() -> None:
+    """Rows are found by one number; the last of repeated ones wins, or all add up."""
+    x = np.arange(60.0).reshape(3, 4, 5)
+    i, j = np.array([[0, 2], [2, -1]]), np.array([[1, -1], [-1, 3]])
+    left, right = cr.tensor(i), cr.tensor(j)
+    np.testing.assert_array_equal(cr.tensor(x)[left, right].numpy(), x[i, j])
+    values = np.arange(20.0).reshape(2, 2, 5)
+    put, added = cr.tensor(x), cr.tensor(x)
+    put[left, right] = cr.tensor(values)
+    expected = x.copy()
+    expected[i, j] = values
+    np.testing.assert_array_equal(put.numpy(), expected)
+    added.index_put_([left, right], cr.tensor(values), accumulate=True)
+    expected = x.copy()
+    np.add.at(expected, (i, j), values)
+    np.testing.assert_array_equal(added.numpy(), expected)

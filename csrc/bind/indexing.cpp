@@ -140,6 +140,29 @@ Indexed apply_basic(const Tensor& tensor, PyObject* key) {
   return result;
 }
 
+// x[mask] with a mask over the first dimensions of x: those dimensions as one, and of it the places
+// where the mask holds. Undefined for any other key.
+Tensor masked(const Tensor& x, PyObject* key) {
+  if (!is_tensor(key) || as_tensor(key).dtype() != DType::kBool) return Tensor();
+  const Tensor& mask = as_tensor(key);
+  if (mask.rank() == 0 || mask.rank() > x.rank()) return Tensor();
+  Dims shape{mask.numel()};
+  for (int d = 0; d < x.rank(); ++d) {
+    if (d >= mask.rank())
+      shape.push_back(x.shape()[d]);
+    else if (mask.shape()[d] != x.shape()[d])
+      return Tensor();
+  }
+  const Tensor places = OP(nonzero)(OP(reshape)(mask, Dims{mask.numel()}));
+  return OP(index_select)(OP(reshape)(x, shape), 0, OP(select)(places, 1, 0));
+}
+
+// x[mask] = number: a choice element by element, no places to be found.
+bool fills_masked(const Tensor& x, PyObject* key, const Tensor& source) {
+  return source.rank() == 0 && is_floating(x.dtype()) && x.rank() > 0 && is_tensor(key) &&
+         as_tensor(key).dtype() == DType::kBool && as_tensor(key).shape() == x.shape();
+}
+
 Attrs list_attrs(const TensorList& arrays) {
   Attrs attrs;
   attrs.push_int(arrays.size());
@@ -152,6 +175,7 @@ PyObject* get_item(PyObject* self, PyObject* key) {
   return guarded([&]() -> PyObject* {
     const Tensor& tensor = as_tensor(self);
     if (PyLong_CheckExact(key)) return wrap(OP(select)(tensor, 0, int_from_object(key, "index")));
+    if (const Tensor picked = masked(tensor, key)) return wrap(picked);
     Indexed indexed = apply_basic(tensor, key);
     if (!indexed.advanced) {
       // A fresh object even for x[...]: the result is a view, not the tensor itself.
@@ -174,7 +198,12 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
       const py::object made = py::module_::import("chainrule").attr("tensor")(py::handle(value));
       source = as_tensor(made.ptr());
     }
-    const Indexed indexed = apply_basic(as_tensor(self), key);
+    const Tensor& target = as_tensor(self);
+    if (fills_masked(target, key, source)) {
+      run_inplace_from_python(OP(masked_fill), {target, as_tensor(key), source}, Attrs());
+      return Py_None;
+    }
+    const Indexed indexed = apply_basic(target, key);
     if (!indexed.advanced) {
       // Extra leading dimensions of size 1 are dropped, as in NumPy.
       while (source.rank() > indexed.view.rank() && source.shape()[0] == 1) {

@@ -137,14 +137,33 @@ void for_each_tuple(const Picked& picked, const Tensor& x, const Tensor& result,
   }
 }
 
-// Rows of a matrix, the common case: one index vector on the first dimension of a contiguous x.
-bool whole_rows(const Picked& picked, const Tensor& x) {
-  if (!x.contiguous() || x.rank() == 0 || !picked.arrays[0]) return false;
-  for (int d = 1; d < x.rank(); ++d) {
-    if (picked.arrays[d]) return false;
+// The common case: index arrays on the first dimensions of a contiguous x only. x is then a matrix
+// with a row for every index tuple, and `numbers` says which row each one is.
+struct Rows {
+  Tensor matrix, numbers;  // undefined where the indices lie otherwise
+
+  Rows(const Picked& picked, const Tensor& x) {
+    int leading = 0;
+    while (leading < x.rank() && picked.arrays[leading]) ++leading;
+    bool apt = leading > 0 && x.contiguous() && x.numel() > 0;
+    for (int d = leading; d < x.rank(); ++d) apt = apt && !picked.arrays[d];
+    if (!apt) return;
+    int64_t rows = 1;
+    for (int d = 0; d < leading; ++d) rows *= x.shape()[d];
+    matrix = x.alias(Dims{rows, x.numel() / rows}, Dims{x.numel() / rows, 1}, 0);
+    numbers = picked.arrays[0];
+    if (leading == 1) return;
+    numbers = Tensor::empty(Dims{picked.count}, DType::kInt64);
+    copy_into(numbers, OP(reshape)(picked.arrays[0], Dims{-1}));
+    int64_t* to = numbers.data<int64_t>();
+    for (int d = 1; d < leading; ++d) {
+      const int64_t size = x.shape()[d];
+      const int64_t* next = picked.arrays[d].data<int64_t>();
+      for (int64_t i = 0; i < picked.count; ++i) to[i] = to[i] * size + next[i];
+    }
   }
-  return true;
-}
+  explicit operator bool() const { return matrix.defined(); }
+};
 
 int64_t row_bytes(const Tensor& x) {
   int64_t bytes = itemsize(x.dtype());
@@ -168,6 +187,15 @@ void add_rows(const Tensor& target, const int64_t* index, int64_t count, const T
       }
     });
   });
+}
+
+// Row index[i] of target = row i of source, one after another: the last of repeated ones stays.
+void put_rows(const Tensor& target, const int64_t* index, const Tensor& source) {
+  const int64_t bytes = row_bytes(target), count = source.nbytes() / bytes;
+  for (int64_t i = 0; i < count; ++i) {
+    std::memcpy(target.data() + index[i] * bytes, source.data() + i * bytes,
+                static_cast<size_t>(bytes));
+  }
 }
 
 int index_count(const Call& call) { return static_cast<int>(call.attrs.i(0)); }
@@ -226,8 +254,9 @@ Example:
           const Tensor& x = call.in[0];
           const Picked picked = pick("index", x, call.in, 1, index_count(call));
           if (call.out[0].numel() == 0) return;
-          if (whole_rows(picked, x)) {
-            return gather_rows(x, picked.arrays[0].data<int64_t>(), picked.count, call.out[0]);
+          if (const Rows rows(picked, x); rows) {
+            return gather_rows(rows.matrix, rows.numbers.data<int64_t>(), picked.count,
+                               call.out[0]);
           }
           for_each_tuple(picked, x, call.out[0],
                          [](const Tensor& from, const Tensor& to) { copy_into(to, from); });
@@ -280,13 +309,15 @@ Example:
           const Tensor spread = OP(expand)(call.in[call.in.size() - 1], picked.result_shape);
           Tensor values = Tensor::empty(picked.result_shape, out.dtype());
           copy_into(values, spread);
+          const Rows rows(picked, out);
           if (!call.attrs.b(1)) {
+            if (rows) return put_rows(rows.matrix, rows.numbers.data<int64_t>(), values);
             return for_each_tuple(picked, out, values, [](const Tensor& to, const Tensor& from) {
               copy_into(to, from);
             });
           }
-          if (whole_rows(picked, out)) {
-            return add_rows(out, picked.arrays[0].data<int64_t>(), picked.count, values);
+          if (rows) {
+            return add_rows(rows.matrix, rows.numbers.data<int64_t>(), picked.count, values);
           }
           const Block add = OP(add).blocks[static_cast<int>(out.dtype())];
           for_each_tuple(picked, out, values, [&](const Tensor& to, const Tensor& from) {
@@ -436,18 +467,19 @@ Example:
 // the offsets of the indexed element (strides a) and of the position itself (strides b).
 template <class F>
 void walk_index(const Tensor& index, int dim, const Dims& indexed, const Dims& plain, F&& visit) {
-  const int rank = index.rank();
-  const int64_t* values = index.data<int64_t>();
-  Dims at = Dims::filled(rank, 0);
-  const int64_t n = index.numel();
-  for (int64_t i = 0; i < n; ++i) {
+  const int last = index.rank() - 1;
+  const int64_t width = index.shape()[last];
+  const int64_t across = indexed[dim], along = dim == last ? 0 : indexed[last], step = plain[last];
+  const int64_t* row = index.data<int64_t>();
+  Dims at = Dims::filled(last, 0);
+  for (int64_t i = 0, n = index.numel(); i < n; i += width, row += width) {
     int64_t a = 0, b = 0;
-    for (int d = 0; d < rank; ++d) {
-      a += (d == dim ? values[i] : at[d]) * indexed[d];
+    for (int d = 0; d < last; ++d) {
+      if (d != dim) a += at[d] * indexed[d];
       b += at[d] * plain[d];
     }
-    visit(a, b);
-    for (int d = rank - 1; d >= 0 && ++at[d] == index.shape()[d]; --d) at[d] = 0;
+    for (int64_t j = 0; j < width; ++j) visit(a + row[j] * across + j * along, b + j * step);
+    for (int d = last - 1; d >= 0 && ++at[d] == index.shape()[d]; --d) at[d] = 0;
   }
 }
 
@@ -628,20 +660,32 @@ Example:
         .infer([](Call& call) {
           // The output's shape depends on the data: counted here, found again by the launch.
           call.contiguous = true;
-          const Tensor flags = OP(ne)(call.in[0], int64_t{0});
-          call.set_output(0, {item_int(OP(sum)(flags)), call.in[0].rank()}, DType::kInt64);
+          const Tensor& x = call.in[0];
+          const Tensor flags = x.dtype() == DType::kBool ? x : OP(ne)(x, int64_t{0});
+          call.set_output(0, {item_int(OP(sum)(flags)), x.rank()}, DType::kInt64);
         })
         .launch([](Call& call) {
-          const Tensor flags = OP(ne)(call.in[0], int64_t{0});
+          const Tensor& x = call.in[0];
+          const Tensor flags = x.dtype() == DType::kBool ? x : OP(ne)(x, int64_t{0});
           const bool* flag = flags.data<bool>();
           int64_t* out = call.out[0].data<int64_t>();
-          const Dims& shape = call.in[0].shape();
-          Dims at = Dims::filled(shape.size(), 0);
-          for (int64_t i = 0, n = flags.numel(); i < n; ++i) {
-            if (flag[i]) {
-              for (int64_t index : at) *out++ = index;
+          const int64_t* end = out + call.out[0].numel();
+          const Dims& shape = x.shape();
+          const int last = shape.size() - 1;
+          const int64_t width = last < 0 ? 1 : shape[last];
+          Dims at = Dims::filled(last < 0 ? 0 : last, 0);  // the row
+          for (; out < end; flag += width) {
+            for (int64_t j = 0; j < width && out < end; ++j) {
+              if (last <= 1) {  // every index is written, and stays where its flag is set
+                if (last == 1) out[0] = at[0];
+                out[last] = j;
+                out += flag[j] ? last + 1 : 0;
+              } else if (flag[j]) {
+                for (int64_t index : at) *out++ = index;
+                *out++ = j;
+              }
             }
-            for (int d = shape.size() - 1; d >= 0 && ++at[d] == shape[d]; --d) at[d] = 0;
+            for (int d = last - 1; d >= 0 && ++at[d] == shape[d]; --d) at[d] = 0;
           }
         });
 
