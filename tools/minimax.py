@@ -114,7 +114,8 @@ def erfcx(x):
     return mp.exp(x * x) * mp.erfc(x)
 
 
-ERFC_K = mpf(3)
+ERFC_SCALE = mpf("1.450439453125")  # short, and over sqrt(2) very close to a float
+ERFC_K = 2 * ERFC_SCALE
 
 
 def erfcx_target(q):
@@ -124,31 +125,78 @@ def erfcx_target(q):
     return erfcx(x) / t
 
 
-# Pieces of y = 1 + 1.45 x, the halves (or quarters) of the octaves from [1, 2) to [8, 16): as many
-# as a vector has lanes, so that a coefficient is one permutation.
-ERFC_SCALE = mpf("1.45")
+# Pieces of y = 1 + 1.4504 x, the halves (or quarters) of the octaves from [1, 2) to [8, 16): as
+# many as a vector has lanes, so that a coefficient is one permutation.
+
+
+def as_float(x):
+    return mpf(struct.unpack("f", struct.pack("f", x))[0])
+
+
+def octave_pieces(lanes):
+    """Index (the lowest bits of y's exponent, the highest of its mantissa), start and width."""
+    per_octave = lanes // 4
+    for i in range(lanes):
+        octave, part = divmod(i, per_octave)
+        width = mpf(2) ** octave / per_octave
+        yield ((127 + octave) * per_octave + part) % lanes, mpf(2) ** octave + part * width, width
+
+
+def by_power(pieces):
+    return [list(row) for row in zip(*(pieces[i] for i in sorted(pieces)), strict=True)]
 
 
 def erfcx_pieces(lanes, degree):
     """Per power of t = y - (the middle of its piece), all pieces' coefficients, and the error."""
     pieces, worst = {}, mpf(0)
-    per_octave = lanes // 4
-    for i in range(lanes):
-        width = mpf(2) ** (i // per_octave) / per_octave
-        low = mpf(2) ** (i // per_octave) + i % per_octave * width
+    for index, low, width in octave_pieces(lanes):
         high = min(low + width, 1 + ERFC_SCALE * mpf("10.3"))
         middle = low + width / 2
 
         def target(t, middle=middle):
             return erfcx((middle + t - 1) / ERFC_SCALE)
 
-        # The index is the lowest bits of y's exponent and the highest of its mantissa.
-        index = ((127 + i // per_octave) * per_octave + i % per_octave) % lanes
         pieces[index], error = remez(
             target, lambda t, f=target: 1 / f(t), low - middle, high - middle, degree
         )
         worst = max(worst, error)
-    return [[pieces[i][k] for i in range(lanes)] for k in range(degree + 1)], worst
+    return by_power(pieces), worst
+
+
+def odd_pieces(f, scale, one, lanes, degree):
+    """The same for an odd function that is 1 from `one` on; t is the distance from a piece's start.
+
+    The first piece has no constant term, y = 1 + scale x.
+    """
+    pieces, worst = {}, mpf(0)
+    scale = as_float(scale)
+    for index, low, width in octave_pieces(lanes):
+        high = min(low + width, 1 + scale * mpf(one))
+
+        def value(t, low=low):
+            return f((low - 1 + t) / scale)
+
+        def slope(t):
+            return value(t, 1) / t if t > mpf(10) ** -20 else mp.diff(f, 0) / scale
+
+        first = low == 1
+        target = slope if first else value
+        coefficients, error = remez(
+            target, lambda t, f=target: 1 / f(t), 0, high - low, degree - first
+        )
+        pieces[index] = [mpf(0), *coefficients] if first else coefficients
+        worst = max(worst, error)
+    return by_power(pieces), worst
+
+
+def exp_pieces(lanes):
+    """2^(i / lanes) as floats, less i where the exponent's lowest bits are that far up."""
+    step = (1 << 23) // lanes
+    rows = []
+    for i in range(lanes):
+        (bits,) = struct.unpack("I", struct.pack("f", float(mpf(2) ** (mpf(i) / lanes))))
+        rows += struct.unpack("f", struct.pack("I", bits - i * step))
+    return rows
 
 
 def normal_tail_pieces(degree):
@@ -239,6 +287,11 @@ def digamma_target(x):
     return mp.digamma(x) / (x - root) if abs(x - root) > mpf(10) ** -15 else mp.psi(1, x)
 
 
+def ratio_target(f):
+    """f(x) / x, where f(x) ~ x."""
+    return lambda x: f(x) / x if abs(x) > mpf(10) ** -20 else mpf(1)
+
+
 HALF_LN2 = mp.log(2) / 2 * mpf("1.0002")
 QUARTER_PI2 = (mp.pi / 4 * mpf("1.0001")) ** 2
 LOG_Z = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mpf("1.0001")
@@ -258,6 +311,27 @@ TABLES = [
         -HALF_LN2,
         HALF_LN2,
         (4, 9),
+    ),
+    *(
+        (
+            f"kExpNear{lanes}",
+            f"exp(r) = 1 + r P(r), |r| <= ln2/{2 * lanes}",
+            ratio_target(mp.expm1),
+            lambda r: abs(r) / mp.exp(r),
+            -HALF_LN2 / lanes,
+            HALF_LN2 / lanes,
+            (degree, None),
+        )
+        for lanes, degree in ((8, 3), (16, 2))
+    ),
+    (
+        "kLog1p",
+        "log(1+x) = x P(x), 0 <= x <= 1",
+        ratio_target(mp.log1p),
+        lambda x: 1 / ratio_target(mp.log1p)(x),
+        0,
+        1,
+        (9, 20),
     ),
     (
         "kExpSixteenth",
@@ -319,7 +393,7 @@ TABLES = [
     ),
     (
         "kErfcx",
-        "exp(x^2) erfc(x) = t P(2 t - 1), t = 3 / (3 + x), x <= 10.2 or 27.3",
+        "exp(x^2) erfc(x) = t P(2 t - 1), t = k / (k + x), k = 2.9009, x <= 10.2 or 27.3",
         erfcx_target,
         lambda q: 1 / erfcx_target(q),
         (q_of(10.2), q_of(27.3)),
@@ -422,8 +496,18 @@ def main():
             print_row("2^(i/16).", "kExp2Sixteenth", exp2_pieces(), is_float)
         if is_float:
             print_logs(8, *log_pieces_8(), is_float)
-            print_pieces("kErfcxPieces8", "exp(x^2) erfc(x)", *erfcx_pieces(8, 7))
+            print_pieces("kErfcxPieces8", "exp(x^2) erfc(x)", *erfcx_pieces(8, 8))
             print_pieces("kErfcxPieces16", "exp(x^2) erfc(x)", *erfcx_pieces(16, 6))
+            for lanes, short, long in ((8, 7, 8), (16, 5, 6)):
+                tanh, erf = (
+                    (mp.tanh, 1.6, 9.3, lanes, short),
+                    (mp.erf, 3.610813, 4.05, lanes, long),
+                )
+                print_pieces(f"kTanhPieces{lanes}", "tanh(x)", *odd_pieces(*tanh))
+                print_pieces(f"kErfPieces{lanes}", "erf(x)", *odd_pieces(*erf))
+                print(f"  // 2^(i/{lanes}), of whose bits i 2^23/{lanes} is taken.")
+                print(f"  static constexpr float kExpPieces{lanes}[] = {{")
+                print(", ".join(literal(c, True) for c in exp_pieces(lanes)) + "};")
             print_pieces("kNormalTail", "P(X > a), a < 5.9,", *normal_tail_pieces(6))
         print("};\n")
     print(FOOTER.strip())

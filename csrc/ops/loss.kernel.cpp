@@ -6,7 +6,7 @@
 // last, partial vector is added element by element. The order is fixed by n alone.
 #include "ops/loss.kernel.h"
 
-#include "simd/vmath.h"
+#include "simd/vsaturate.h"
 
 namespace cr {
 namespace CR_ISA {

@@ -493,30 +493,6 @@ CR_INLINE V cosh(V x) {
   return half_exp + Lane<V>(0.25) / half_exp;
 }
 
-// Hyperbolic tangent. Max error: 1.3 / 1.3 ulp.
-template <class V>
-CR_INLINE V tanh(V x) {
-  using T = Lane<V>;
-  // Below 5/8 a convergent of x / (1 + z / (3 + z / (5 + ...))), z = x^2, as x + x z P(z) / Q(z);
-  // above it 1 - 2 / (e^2a + 1), which is 1 from 10 or 20 on. One division serves both.
-  constexpr bool kSingle = sizeof(T) == 4;
-  const V a = min_or_b(V{} + T(kSingle ? 10 : 20), abs(x));
-  const ExpReduced<V> e = reduce_exp(a + a);
-  const V exp_plus_1 = (expm1_poly(e.r) + T(1)) * power_of_two<V>(e.n) + T(1);
-  const V z = a * a;
-  V p, q;
-  if constexpr (kSingle) {
-    p = T(-315) - T(14) * z;
-    q = (T(15) * z + T(420)) * z + T(945);
-  } else {
-    p = ((T(-44) * z - T(12870)) * z - T(810810)) * z - T(11486475);
-    q = (((T(45) * z + T(13860)) * z + T(945945)) * z + T(16216200)) * z + T(34459425);
-  }
-  const auto small = a < T(0.625);
-  const V quotient = (small ? z * p : V{} + T(2)) / (small ? q : exp_plus_1);
-  return copysign(small ? a + a * quotient : T(1) - quotient, x);
-}
-
 // Inverse hyperbolic sine. Max error: 1.7 / 1.8 ulp.
 template <class V>
 CR_INLINE V asinh(V x) {
@@ -617,35 +593,6 @@ CR_INLINE V pow(V x, V y) {
   r = ((x < zero) & ~integer & (a != inf)) ? nan : r;
   r = ((x != x) | (y != y)) ? nan : r;
   return ((y == zero) | (x == one)) ? one : r;
-}
-
-// --- Logistic functions
-// ---------------------------------------------------------------------------
-
-// 1 / (1 + e^-x) and one minus it, both to full relative accuracy.
-template <class V>
-struct Logistic {
-  V value, rest;
-};
-
-template <class V>
-CR_INLINE Logistic<V> logistic(V x) {
-  const V e = exp_nonpositive(-abs(x));
-  const V large = Lane<V>(1) / (e + Lane<V>(1)), small = e * large;
-  const auto negative = x < Lane<V>(0);
-  return {negative ? small : large, negative ? large : small};
-}
-
-// 1 / (1 + e^-x). Max error: 2.7 / 2.8 ulp.
-template <class V>
-CR_INLINE V sigmoid(V x) {
-  return logistic(x).value;
-}
-
-// log(1 + e^x). Max error: 1.6 / 1.7 ulp.
-template <class V>
-CR_INLINE V softplus(V x) {
-  return max_or_b(V{}, x) + log1p_finite(exp_nonpositive(-abs(x)));
 }
 
 // log(p / (1 - p)). Max error: 3.2 / 2.9 ulp.
