@@ -105,6 +105,16 @@ def test_empty_sums_and_integers() -> None:
     check(F.linear(one, -one, activation="tanh"), F.tanh(F.linear(one, -one)))
 
 
+def test_batches_of_small_products() -> None:
+    """Matrices that do not lie behind one another go one by one."""
+    for rows, cols, depth in ((4, 5, 6), (1, 7, 9), (30, 1, 3), (3, 17, 19)):
+        x = draw(2, depth, 3, rows).permute(0, 2, 3, 1)
+        for b in (None, draw(cols)):
+            for name in ("relu", "sigmoid"):
+                fused = F.linear(x, draw(cols, depth), b, activation=name)
+                check(fused, ALL[name](F.linear(x, draw(cols, depth), b)))
+
+
 def test_special_values() -> None:
     x = cr.tensor([[float("nan")], [float("inf")], [-float("inf")], [-0.0], [-1e-45], [1e-40]])
     for name, function in ALL.items():

@@ -208,6 +208,8 @@ Gemm linear_gemm(const Call& call, void* out) {
                   bias.dtype(), "); expected ", x.dtype());
     gemm.product.col_bias = bias.data();
   }
+  const int64_t activation = call.attrs.i(0);  // none in a call of the row without one
+  if (activation != 0) gemm.activation = fused_activation(activation, gemm.dtype);
   return gemm;
 }
 
@@ -270,11 +272,7 @@ const Row linear_activated_row =
     Row("_linear_activated(Tensor input, Tensor weight, Tensor? bias, int activation)")
         .doc("linear, then an activation function (ops/fused_activation.h).")
         .infer(infer_linear)
-        .launch([](Call& call) {
-          Gemm gemm = linear_gemm(call, call.out[0].data());
-          gemm.activation = fused_activation(call.attrs.i(0), gemm.dtype);
-          run_gemm(call, gemm);
-        })
+        .launch([](Call& call) { run_gemm(call, linear_gemm(call, call.out[0].data())); })
         .saves("weight for input, input for weight, out")
         .vjp([](Vjp& v) {
           linear_vjp(v, fused_activation_grad(v.attrs().i(0), v.grad(), v.out()));
