@@ -35,17 +35,25 @@ const ConvWeightKernels<T>& weight_kernels() {
 // its inputs and results in L2 and to give threads something to share.
 constexpr int64_t kUnitPixels = 512;
 
-// Units of about kUnitPixels: bands of a large image or several small images.
+constexpr double kSharedWork = 2e6;  // multiply-adds worth two units
+
+// Units of about kUnitPixels: bands of a large image or several small images. A few of them are an
+// even number, for two threads to share.
 void cut_into_units(Correlation& p, int64_t height, int64_t width) {
   height = std::max<int64_t>(height, 1);
   width = std::max<int64_t>(width, 1);
+  const int64_t pixels = std::max<int64_t>(p.images, 1) * height * width;
+  const int64_t units = ceil_div(pixels, kUnitPixels);
+  const double work = static_cast<double>(pixels) * p.rows * p.channels * p.area;
+  const bool uneven = p.groups == 1 && units % 2 == 1 && units < 8 && work > kSharedWork;
+  const int64_t wanted = uneven ? ceil_div(pixels, units + 1) : kUnitPixels;
   p.unit_rows = height;
   p.unit_images = 1;
-  if (height * width > kUnitPixels) {
-    const int64_t rows = std::max<int64_t>(kUnitPixels / width, 1);
+  if (height * width > wanted) {
+    const int64_t rows = std::max<int64_t>(ceil_div(wanted, width), 1);
     p.unit_rows = ceil_div(height, ceil_div(height, rows));
   } else {
-    p.unit_images = std::min(std::max<int64_t>(p.images, 1), kUnitPixels / (height * width));
+    p.unit_images = std::min(std::max<int64_t>(p.images, 1), wanted / (height * width));
   }
   p.bands = ceil_div(height, p.unit_rows);
   p.image_blocks = ceil_div(p.images, p.unit_images);

@@ -46,6 +46,7 @@ struct Sight {
 
 struct Forward {
   static int64_t channels(const ConvShape& s) { return s.group_channels(); }
+  static int64_t source_width(const ConvShape& s) { return s.width; }
   static int64_t rows(const ConvShape& s) { return s.group_rows(); }
   static int64_t row_weights(const ConvShape& s) { return s.group_channels() * s.kernel_area(); }
   static int64_t channel_weights(const ConvShape& s) { return s.kernel_area(); }
@@ -68,6 +69,7 @@ struct Forward {
 
 struct InputGrad {
   static int64_t channels(const ConvShape& s) { return s.group_rows(); }
+  static int64_t source_width(const ConvShape& s) { return s.out_width; }
   static int64_t rows(const ConvShape& s) { return s.group_channels(); }
   static int64_t row_weights(const ConvShape& s) { return s.kernel_area(); }
   static int64_t channel_weights(const ConvShape& s) {
@@ -327,11 +329,14 @@ bool fills_lanes(const ConvShape& s) {
   return s.batch * 8 >= ceil_div(s.batch, lanes) * lanes * 7;
 }
 
-// The lanes are filled, and the sums are long enough to pay for two transpositions. Many rows of
-// few terms are better written where they belong, tile by tile.
+// The lanes are filled, one row of all channels stays near the cache (bands are whole rows), and
+// the sums are long enough to pay for two transpositions. Many rows of few terms are better written
+// where they belong, tile by tile.
 template <class Direction>
 bool suits(const ConvShape& s, DType) {
-  return fills_lanes(s) && s.kernel_area() > 1 &&
+  const int64_t row_bytes = Direction::channels(s) * Direction::source_width(s) *
+                            kernels<float>().lanes * static_cast<int64_t>(sizeof(float));
+  return fills_lanes(s) && s.kernel_area() > 1 && row_bytes <= 4 * kUnitBytes &&
          (Direction::channels(s) * s.kernel_area() >= 32 || Direction::rows(s) < 16);
 }
 
