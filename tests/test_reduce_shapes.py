@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.autograd import gradcheck, gradgradcheck
 
 SHAPES = [
     ((1000, 2), 1), ((2500, 3), 1), ((1030, 4), 1), ((3, 4, 3), 2),  # short rows
@@ -145,3 +146,30 @@ def test_gradient_of_prod_beside_special_values(special: float) -> None:
     others = np.stack([np.delete(a, i, 1).astype("float64").prod(1) for i in range(12)], 1)
     with np.errstate(over="ignore"):
         np.testing.assert_allclose(grad.numpy(), others.astype("float32"), rtol=2e-6, atol=1e-37)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+@pytest.mark.parametrize(("shape", "dim"), [((3, 70), 1), ((70, 3), 0), ((2, 40, 300), 1)])
+def test_running_extremes(shape: tuple[int, ...], dim: int, dtype: str) -> None:
+    a = np.round(draw(shape, dtype) * 2).astype(dtype)  # ties: the last counts
+    if dtype != "int64":
+        a.ravel()[37] = NAN
+    for name, running in (("cummax", np.maximum), ("cummin", np.minimum)):
+        values, places = getattr(cr.tensor(a), name)(dim)
+        want = running.accumulate(a, axis=dim)
+        np.testing.assert_array_equal(values.numpy(), want, name)
+        np.testing.assert_array_equal(np.take_along_axis(a, places.numpy(), dim), want, name)
+        line = np.arange(shape[dim]).reshape([-1 if d == dim else 1 for d in range(a.ndim)])
+        reached = np.where((a == want) | np.isnan(a), line, 0)
+        last = np.maximum.accumulate(reached, axis=dim)
+        np.testing.assert_array_equal(places.numpy(), last, name)
+
+
+def test_gradients_of_running_extremes() -> None:
+    x = cr.tensor(draw((3, 8), "float64"), requires_grad=True)
+    for name in ("cummax", "cummin"):
+        for dim in (0, 1):
+            assert gradcheck(lambda t, n=name, d=dim: getattr(t, n)(d).values, [x])
+            assert gradgradcheck(lambda t, n=name, d=dim: getattr(t, n)(d).values ** 2, [x])
+    with pytest.raises(TypeError, match="running_extreme: got dtype int32"):
+        cr._core._running_extreme(cr.zeros(3, dtype=cr.int32), 0, False)

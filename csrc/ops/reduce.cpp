@@ -70,20 +70,26 @@ bool cut_pieces(Reduction kind, const Folded& f) {
   return reducible && f.inner <= kPieceColumns && f.rows < 8 && f.n >= 2 * piece_lines(f);
 }
 
-void run_kernel(ReduceKernel kernel, const Folded& f, const Tensor& out) {
+// f(shape) over the parts of a reduction or scan.
+template <class F>
+void over_parts(const Folded& f, F&& run) {
   // Columns and rows are independent; chunk over rows, or over columns when there is one row.
   const double ns_per_row = 0.3 * static_cast<double>(f.n) * static_cast<double>(f.inner);
   if (f.rows == 1 && f.inner > 1) {
     // Long enough stretches of each line for the memory to follow.
     const int64_t grain = (grain_for(0.08 * static_cast<double>(f.n)) + 1023) / 1024 * 1024;
     parallel(f.inner, grain, [&](int64_t begin, int64_t end, int) {
-      kernel(f.x.data(), out.data(), {f.n, f.inner, 0, 1, begin, end});
+      run(ReduceShape{f.n, f.inner, 0, 1, begin, end});
     });
     return;
   }
   parallel(f.rows, grain_for(ns_per_row), [&](int64_t begin, int64_t end, int) {
-    kernel(f.x.data(), out.data(), {f.n, f.inner, begin, end, 0, f.inner});
+    run(ReduceShape{f.n, f.inner, begin, end, 0, f.inner});
   });
+}
+
+void run_kernel(ReduceKernel kernel, const Folded& f, const Tensor& out) {
+  over_parts(f, [&](const ReduceShape& shape) { kernel(f.x.data(), out.data(), shape); });
 }
 
 // What joins results of `kind`.
@@ -682,6 +688,40 @@ Example:
                   OP(sum)(products * OP(slice)(v.grad(), dim, i, nullptr), Dims{dim}, true));
             }
             return OP(cat)(parts, dim);
+          });
+        });
+
+const Row running_extreme_row =
+    Row("_running_extreme(Tensor input, int dim, bool smallest) -> "
+        "(Tensor values, Tensor indices)")
+        .doc("The largest or smallest element so far and its last place: int64 and floats.")
+        .infer([](Call& call) {
+          const DType dtype = call.in[0].dtype();
+          CR_CHECK_TYPE(dtype == DType::kInt64 || is_floating(dtype), call.name(), ": got dtype ",
+                        dtype, "; expected int64, float32 or float64");
+          CR_CHECK(call.in[0].rank() > 0, call.name(), ": needs a dimension (got shape ())");
+          normalize_dim(call.name(), call.attrs.i(0), call.in[0].rank());
+          call.contiguous = true;
+          call.outputs = 2;
+          call.out_meta[0] = call.in[0].meta();
+          call.set_output(1, call.in[0].shape(), DType::kInt64);
+        })
+        .launch([](Call& call) {
+          const Tensor& x = call.in[0];
+          if (x.numel() == 0) return;
+          const Folded f =
+              fold_axes(x, Dims{normalize_dim(call.name(), call.attrs.i(0), x.rank())});
+          const ScanTable& table = scan_table();
+          const RunningKernel kernel =
+              (call.attrs.b(1) ? table.cummin : table.cummax).of(x.dtype());
+          over_parts(f, [&](const ReduceShape& shape) {
+            kernel(x.data(), call.out[0].data(), call.out[1].data<int64_t>(), shape);
+          });
+        })
+        .saves("indices")
+        .vjp([](Vjp& v) {
+          v.set(0, [&] {
+            return OP(scatter_add)(v.zeros_like_input(0), v.attrs().i(0), v.out(1), v.grad());
           });
         });
 

@@ -141,6 +141,69 @@ void scan(const void* input, void* output, const ReduceShape& s) {
   }
 }
 
+// ---------------------------------------------------------------- running extremes
+
+// Whether x takes over from `best`: the last of equal elements counts, and every NaN.
+template <bool Smallest, class T>
+CR_INLINE bool takes_over(T x, T best) {
+  return (Smallest ? x <= best : x >= best) | (x != x);
+}
+
+template <class T, bool Smallest>
+void running_row(const T* x, T* values, int64_t* places, int64_t n) {
+  T best = n > 0 ? x[0] : T();
+  int64_t at = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (takes_over<Smallest>(x[i], best)) {
+      best = x[i];
+      at = i;
+    }
+    values[i] = best;
+    places[i] = at;
+  }
+}
+
+template <class T, bool Smallest>
+void running_columns(const T* x, T* values, int64_t* places, int64_t n, int64_t inner,
+                     int64_t width) {
+  T best[kColumns];
+  int64_t at[kColumns];
+  for (int64_t j = 0; j < width; ++j) {
+    best[j] = x[j];
+    at[j] = 0;
+  }
+  for (int64_t i = 0; i < n; ++i, x += inner, values += inner, places += inner) {
+#pragma GCC ivdep
+    for (int64_t j = 0; j < width; ++j) {
+      const bool wins = takes_over<Smallest>(x[j], best[j]);
+      values[j] = best[j] = wins ? x[j] : best[j];
+      places[j] = at[j] = wins ? i : at[j];
+    }
+  }
+}
+
+template <class T, bool Smallest>
+void running(const void* input, void* output, int64_t* places, const ReduceShape& s) {
+  for (int64_t row = s.row_begin; row < s.row_end; ++row) {
+    const int64_t first = row * s.n * s.inner;
+    const T* x = static_cast<const T*>(input) + first;
+    T* values = static_cast<T*>(output) + first;
+    if (s.inner == 1) {
+      running_row<T, Smallest>(x, values, places + first, s.n);
+      continue;
+    }
+    for (int64_t c = s.col_begin; s.n > 0 && c < s.col_end; c += kColumns) {
+      const int64_t width = s.col_end - c < kColumns ? s.col_end - c : kColumns;
+      running_columns<T, Smallest>(x + c, values + c, places + first + c, s.n, s.inner, width);
+    }
+  }
+}
+
+template <bool Smallest>
+constexpr RunningKernels running_kernels() {
+  return {running<int64_t, Smallest>, running<float, Smallest>, running<double, Smallest>};
+}
+
 template <class Op, bool Reverse>
 constexpr ScanKernels kernels() {
   return {scan<uint64_t, Op, Reverse>, scan<float, Op, Reverse>, scan<double, Op, Reverse>};
@@ -149,7 +212,8 @@ constexpr ScanKernels kernels() {
 }  // namespace
 
 extern const ScanTable scan_table;
-const ScanTable scan_table = {kernels<Sum, false>(), kernels<Sum, true>(), kernels<Prod, false>()};
+const ScanTable scan_table = {kernels<Sum, false>(), kernels<Sum, true>(), kernels<Prod, false>(),
+                              running_kernels<false>(), running_kernels<true>()};
 
 }  // namespace CR_ISA
 }  // namespace cr

@@ -15,8 +15,20 @@ struct ScanKernels {
   }
 };
 
+// The largest or smallest element so far and where it was last seen; a NaN stays.
+using RunningKernel = void (*)(const void* x, void* values, int64_t* places,
+                               const ReduceShape& shape);
+struct RunningKernels {
+  RunningKernel of_int64, of_float, of_double;
+
+  RunningKernel of(DType dtype) const {
+    return dtype == DType::kInt64 ? of_int64 : dtype == DType::kFloat32 ? of_float : of_double;
+  }
+};
+
 struct ScanTable {
   ScanKernels cumsum, reverse_cumsum, cumprod;
+  RunningKernels cummax, cummin;
 };
 CR_KERNEL_TABLE(ScanTable, scan_table)
 

@@ -692,6 +692,8 @@ def _running(name: str, input: Tensor, dim: int) -> ValuesIndices:
     import numpy as np
 
     dim = dimension(name, input, dim)
+    if input.ndim and input.dtype in (_core.float32, _core.float64, _core.int64):
+        return ValuesIndices(*_core._running_extreme(input, dim, name == "cummin"))
     lanes = _lanes(input, dim)
     running = (np.maximum if name == "cummax" else np.minimum).accumulate(lanes, axis=-1)
     reached = (lanes == running) | _nan_mask(lanes)
