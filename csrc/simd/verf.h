@@ -56,20 +56,18 @@ CR_INLINE V erfc_scaled(V x, double factor = 1) {
   return t * p + t_low * p;
 }
 
-// e^(-factor x^2) without the error of rounding x^2; the factor is a power of two and factor x^2 at
-// most 130 or 750.
+// e^(-x^2) without the error of rounding x^2, for x^2 of at most 130 or 750.
 template <class V>
-CR_INLINE V exp_minus_square(V x, Lane<V> factor = 1) {
+CR_INLINE V exp_minus_square(V x) {
 #ifdef CR_HAVE_FMA
   using T = Lane<V>;
-  const V negative = x * -factor;
-  const Rounded<V> n = round_small(x * negative * T(1.4426950408889634));
+  const Rounded<V> n = round_small(x * -x * T(1.4426950408889634));
   // The product n ln2's high part is exact and cancels most of the square.
-  const V r = fma(negative, x, n.value * -Const<T>::kLn2[0]) - n.value * Const<T>::kLn2[1];
+  const V r = fma(-x, x, n.value * -Const<T>::kLn2[0]) - n.value * Const<T>::kLn2[1];
   return scale_down(expm1_poly(r) + T(1), n);
 #else
   const Pair<V> square = two_product(x, x);
-  return exp_nonpositive(square.hi * -factor, square.lo * -factor);
+  return exp_nonpositive(-square.hi, -square.lo);
 #endif
 }
 
