@@ -488,11 +488,11 @@ Product normalized(const Product& p) {
 
 // So little that one call of a kernel takes many of a batch.
 bool small_accepts(const Context& context, const Product& p) {
-  constexpr int64_t kMultiplyAdds = 1024;
+  constexpr int64_t kMultiplyAdds = 128 * 1024;
   return is_floating(context.dtype) && !forced.load(std::memory_order_relaxed) && p.depth > 0 &&
          p.rows * p.cols * p.depth <= kMultiplyAdds && !context.activation &&
-         p.depth * p.cols <= context.kernels.small_values && !p.accumulate && !p.row_bias &&
-         !p.col_bias;
+         p.depth * context.padded(p.cols) <= context.kernels.small_values && !p.accumulate &&
+         !p.row_bias && !p.col_bias;
 }
 
 // How a problem is run: the matrices of a batch side by side when each is small, else one by one.

@@ -36,8 +36,6 @@ struct FarRowsOfB {
   }
 };
 
-// One tile of C: strip after strip, B stays in L1; where the sums are short writing C is the work,
-// and goes along its rows.
 template <class T, class A, class B = RowsOfB<T>>
 CR_INLINE void multiply_tile(const StripProduct& strips, int64_t col, int64_t panel,
                              int64_t panels) {
@@ -73,18 +71,64 @@ CR_INLINE void multiply_tile(const StripProduct& strips, int64_t col, int64_t pa
   }
 }
 
+// Short sums: writing C is the work, and goes along its rows by whole tiles without a call each.
 constexpr int64_t kShortDepth = 32;
+
+template <class T, class A>
+void multiply_short(const StripProduct& strips) {
+  const Product& p = strips.product;
+  const T* row_bias = static_cast<const T*>(p.row_bias);
+  const T* col_bias = static_cast<const T*>(p.col_bias);
+  for (int64_t row = 0; row < p.rows; row += kTileRows) {
+    const int rows = p.rows - row < kTileRows ? static_cast<int>(p.rows - row) : kTileRows;
+    TileOutput<T> out{static_cast<T*>(p.c) + row * p.c_row, p.c_row, kTileCols<T>, p.accumulate,
+                      row_bias ? row_bias + row : nullptr,  col_bias};
+    const A reader = [&] {
+      const T* a = static_cast<const T*>(p.a) + row * p.a_row;
+      if constexpr (A::kByColumns) {
+        return A{a, p.a_col};
+      } else {
+        return A{a, p.a_row, p.a_col};
+      }
+    }();
+    const T* b = static_cast<const T*>(p.b);
+    int64_t left = p.cols;
+    for (; left >= kTileCols<T>; left -= kTileCols<T>) {
+      if (rows == kTileRows) {
+        Vec<T> acc[kTileRows][kTileVecs];
+#pragma GCC unroll 16
+        for (int i = 0; i < kTileRows; ++i) {
+#pragma GCC unroll 16
+          for (int j = 0; j < kTileVecs; ++j) acc[i][j] = Vec<T>{};
+        }
+        A column = reader;
+        RowsOfB<T> rows_of_b{b, p.b_row};
+        tile_multiply<T, kTileRows, kTileVecs>(acc, p.depth, column, rows_of_b);
+        tile_store<T, kTileRows, kTileVecs>(acc, out);
+      } else {
+        run_tile<T>(rows, p.depth, reader, RowsOfB<T>{b, p.b_row}, out);
+      }
+      b += strips.b_strip;
+      out.c += kTileCols<T>;
+      if (out.col_bias) out.col_bias += kTileCols<T>;
+    }
+    if (left > 0) {
+      out.cols = static_cast<int>(left);
+      const int64_t width = (left + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+      run_tile<T>(rows, p.depth, reader, RowsOfB<T>{static_cast<const T*>(strips.b_edge), width},
+                  out);
+    }
+  }
+}
 
 template <class T, class A, class B = RowsOfB<T>>
 CR_INLINE void multiply_tiles(const StripProduct& strips, int64_t first) {
   const Product& p = strips.product;
+  if (p.depth <= kShortDepth && first == 0 && !strips.a_panel) return multiply_short<T, A>(strips);
   const int64_t panels = panel_count(p.rows);
-  const int64_t count = (p.cols - first + kTileCols<T> - 1) / kTileCols<T>;
-  const bool by_rows = p.depth <= kShortDepth;
-  for (int64_t i = 0; i < (by_rows ? panels : count); ++i) {
-    for (int64_t j = 0; j < (by_rows ? count : panels); ++j) {
-      const int64_t strip = by_rows ? j : i, panel = by_rows ? i : j;
-      multiply_tile<T, A, B>(strips, first + strip * kTileCols<T>, panel, panels);
+  for (int64_t col = first; col < p.cols; col += kTileCols<T>) {
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      multiply_tile<T, A, B>(strips, col, panel, panels);
     }
   }
 }
@@ -129,7 +173,7 @@ CR_INLINE int64_t multiply_thin(const StripProduct& strips) {
 }
 
 template <class T>
-void multiply(const StripProduct& strips) {
+__attribute__((noinline)) void multiply(const StripProduct& strips) {
   const Product& p = strips.product;
   int64_t col = 0;
   if (strips.a_panel) {  // as it is packed
@@ -200,8 +244,8 @@ CR_INLINE void pack_strip(T* to, const T* b, int64_t b_row, int64_t b_col, int64
 }
 
 template <class T>
-void pack(void* strips, const void* from, int64_t b_row, int64_t b_col, int64_t depth,
-          int64_t cols) {
+__attribute__((noinline)) void pack(void* strips, const void* from, int64_t b_row, int64_t b_col,
+                                    int64_t depth, int64_t cols) {
   const T* b = static_cast<const T*>(from);
   T* to = static_cast<T*>(strips);
   const int64_t strip = depth * kTileCols<T>;
@@ -412,12 +456,34 @@ void dot(const Product& p) {
   c = x;
 }
 
+// Sums of a few products each, one row: no vectors.
+constexpr int64_t kFewProducts = 4;
+
+template <class T, int Depth>
+void dots_of(const Product& p) {
+  const T* a = static_cast<const T*>(p.a);
+  T* c = static_cast<T*>(p.c);
+  for (int64_t j = 0; j < p.cols; ++j) {
+    const T* b = static_cast<const T*>(p.b) + j * p.b_col;
+    T x = a[0] * b[0];
+#pragma GCC unroll 4
+    for (int k = 1; k < Depth; ++k) x += a[k] * b[k];
+    if (p.accumulate) x += c[j];
+    if (p.row_bias) x += *static_cast<const T*>(p.row_bias);
+    if (p.col_bias) x += static_cast<const T*>(p.col_bias)[j];
+    c[j] = x;
+  }
+}
+
 // One row by few values each: the sums of as many products as a vector has lanes cost one tree.
 constexpr int64_t kShortDots = 64;
 
 template <class T>
-void dots(const Product& p) {
+__attribute__((noinline)) void dots(const Product& p) {
   constexpr int kRows = CR_VEC_BYTES == 64 ? 4 : 2, kCols = 4;
+  if (p.rows == 1 && p.depth <= kFewProducts) {
+    return p.depth == 2 ? dots_of<T, 2>(p) : p.depth == 3 ? dots_of<T, 3>(p) : dots_of<T, 4>(p);
+  }
   if (p.rows == 1 && p.cols == 1) return dot<T>(p);
   int64_t col = 0;
   if (p.rows == 1 && p.depth <= kShortDots) {
@@ -438,7 +504,8 @@ void transposed_copy(void* to, const void* from, int64_t from_row, int64_t rows,
 
 // ---------------------------------------------------------------- batches of small products
 
-constexpr int kSmallValues = 1024, kSmallDots = 12;
+constexpr int kSmallValues = 2048, kSmallDots = 12;
+constexpr int64_t kMasked = 1024;  // multiply-adds, fewer than the work of packing edges
 
 template <class T, int Rows>
 CR_INLINE void small_rows(const Product& p, const T* a, const T* b, int64_t b_row, T* c) {
@@ -489,12 +556,32 @@ CR_INLINE void small_product(const Product& p) {
 }
 
 template <class T>
+CR_INLINE void small_strips(const Product& p) {
+  T packed[kSmallValues];
+  if (p.b_col != 1) {
+    pack<T>(packed, p.b, p.b_row, p.b_col, p.depth, p.cols);
+    StripProduct strips{p, p.depth * kTileCols<T>,
+                        packed + p.cols / kTileCols<T> * p.depth * kTileCols<T>};
+    strips.product.b = packed;
+    strips.product.b_row = kTileCols<T>;
+    strips.product.b_col = 1;
+    return multiply<T>(strips);
+  }
+  const int64_t edge = p.cols % kTileCols<T>;
+  if (edge != 0) {
+    pack<T>(packed, static_cast<const T*>(p.b) + p.cols - edge, p.b_row, 1, p.depth, edge);
+  }
+  multiply<T>(StripProduct{p, kTileCols<T>, packed});
+}
+
+template <class T>
 void small(const SmallProducts& products) {
   Product p = products.product;
-  const bool by_dots =
-      p.a_col == 1 && p.b_row == 1 && p.depth >= kSmallDots && (p.rows == 1 || p.cols == 1);
+  const bool by_dots = p.rows == 1 && p.a_col == 1 && p.b_row == 1 &&
+                       (p.depth >= kSmallDots || (p.depth > 1 && p.depth <= kFewProducts));
+  const bool masked = p.rows * p.cols * p.depth <= kMasked;
   for (int64_t i = 0; i < products.count; ++i) {
-    by_dots ? dots<T>(p) : small_product<T>(p);
+    by_dots ? dots<T>(p) : masked ? small_product<T>(p) : small_strips<T>(p);
     p.a = static_cast<const T*>(p.a) + products.a_step;
     p.b = static_cast<const T*>(p.b) + products.b_step;
     p.c = static_cast<T*>(p.c) + products.c_step;

@@ -65,7 +65,7 @@ struct GemmKernels {
   void (*dots)(const Product& product);
   // to[j * rows + i] = from[i * from_row + j]
   void (*transpose)(void* to, const void* from, int64_t from_row, int64_t rows, int64_t cols);
-  // B has at most small_values values.
+  // B has at most small_values values, its columns rounded up to whole vectors.
   int small_values;
   void (*small)(const SmallProducts& products);
 };
