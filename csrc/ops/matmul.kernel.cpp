@@ -410,7 +410,9 @@ CR_INLINE void dot_tile(const Product& p, int64_t row, int64_t col) {
     for (int l = 0; l < kLanes<T>; ++l) group[l] = acc[i + l];
     store(sums + i, sums_of_lanes<T>(group));
   }
+#pragma GCC unroll 1
   for (int i = 0; i < Rows && row + i < p.rows; ++i) {
+#pragma GCC unroll 1
     for (int j = 0; j < Cols && col + j < p.cols; ++j) {
       T& c = static_cast<T*>(p.c)[(row + i) * p.c_row + col + j];
       T x = sums[i * Cols + j];
