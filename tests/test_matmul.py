@@ -329,7 +329,13 @@ def test_shapes_with_a_way_of_their_own(dtype: str) -> None:
     for m, k, n in shapes:
         a, b = draw((m, k), dtype), draw((k, n), dtype, 1)
         for first, second in product("NT", repeat=2):
-            check(LAYOUTS[first](a) @ LAYOUTS[second](b), a, b)
+            left, right = LAYOUTS[first](a), LAYOUTS[second](b)
+            check(left @ right, a, b)
+            bias = cr.tensor(draw((n,), dtype, 2))
+            result = _core.linear(left, right.mT, bias)
+            check(result, a, b, bias.numpy())
+            rectified = _core.linear(left, right.mT, bias, activation="relu").numpy()
+            np.testing.assert_array_equal(rectified, np.maximum(result.numpy(), 0))
     for m, k, n in ((500, 520, 610), (1500, 600, 400), (100, 1500, 900)):
         a, b = draw((m, k), dtype), draw((k, n), dtype, 1)
         bits = set()

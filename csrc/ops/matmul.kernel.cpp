@@ -81,8 +81,8 @@ void multiply_short(const StripProduct& strips) {
   const T* col_bias = static_cast<const T*>(p.col_bias);
   for (int64_t row = 0; row < p.rows; row += kTileRows) {
     const int rows = p.rows - row < kTileRows ? static_cast<int>(p.rows - row) : kTileRows;
-    TileOutput<T> out{static_cast<T*>(p.c) + row * p.c_row, p.c_row, kTileCols<T>, p.accumulate,
-                      row_bias ? row_bias + row : nullptr,  col_bias};
+    TileOutput<T> out{static_cast<T*>(p.c) + row * p.c_row, p.c_row,  kTileCols<T>, p.accumulate,
+                      row_bias ? row_bias + row : nullptr,  col_bias, p.rectify};
     const A reader = [&] {
       const T* a = static_cast<const T*>(p.a) + row * p.a_row;
       if constexpr (A::kByColumns) {
@@ -361,6 +361,22 @@ void thin(const Product& p) {
 
 // ---------------------------------------------------------------- dot products
 
+// Out of line: it would be unrolled.
+template <class T>
+__attribute__((noinline)) void store_dots(const T* sums, int rows, int cols, const Product& p,
+                                          int64_t row, int64_t col) {
+  for (int i = 0; i < rows && row + i < p.rows; ++i) {
+    for (int j = 0; j < cols && col + j < p.cols; ++j) {
+      T& c = static_cast<T*>(p.c)[(row + i) * p.c_row + col + j];
+      T x = sums[i * cols + j];
+      if (p.accumulate) x += c;
+      if (p.row_bias) x += static_cast<const T*>(p.row_bias)[row + i];
+      if (p.col_bias) x += static_cast<const T*>(p.col_bias)[col + j];
+      c = x;
+    }
+  }
+}
+
 // Rows x Cols dot products at once, of which the first `rows` x `cols` are written. The surplus
 // rows and columns repeat the last one.
 template <class T, int Rows, int Cols>
@@ -410,18 +426,7 @@ CR_INLINE void dot_tile(const Product& p, int64_t row, int64_t col) {
     for (int l = 0; l < kLanes<T>; ++l) group[l] = acc[i + l];
     store(sums + i, sums_of_lanes<T>(group));
   }
-#pragma GCC unroll 1
-  for (int i = 0; i < Rows && row + i < p.rows; ++i) {
-#pragma GCC unroll 1
-    for (int j = 0; j < Cols && col + j < p.cols; ++j) {
-      T& c = static_cast<T*>(p.c)[(row + i) * p.c_row + col + j];
-      T x = sums[i * Cols + j];
-      if (p.accumulate) x += c;
-      if (p.row_bias) x += static_cast<const T*>(p.row_bias)[row + i];
-      if (p.col_bias) x += static_cast<const T*>(p.col_bias)[col + j];
-      c = x;
-    }
-  }
+  store_dots<T>(sums, Rows, Cols, p, row, col);
 }
 
 // One dot product: eight accumulators hide the latency of a multiply-add.
