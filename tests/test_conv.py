@@ -218,6 +218,21 @@ def test_transposed_from_one_pixel(dtype: str) -> None:
     np.testing.assert_allclose(got.numpy(), wanted, rtol=0, atol=20 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("activation", [None, "relu"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_small_products_of_a_batch(bias: bool, activation: str | None) -> None:
+    """Their workspace depends on bias and activation, which planning does not see."""
+    for channels, rows in ((1, 1), (1, 2), (2, 1), (2, 2), (1, 7)):
+        x, w, b = cr.randn(8, channels, 16, 12), cr.randn(rows, channels, 1, 1), cr.randn(rows)
+        options = {} if activation is None else {"activation": activation}
+        got = F.conv2d(x, w, b if bias else None, **options).numpy()
+        assert _core._last_conv_algorithm("forward") == "gemm"
+        wanted = np.einsum("nchw,oc->nohw", x.numpy(), w.numpy()[:, :, 0, 0])
+        wanted = wanted + b.numpy()[:, None, None] if bias else wanted
+        wanted = np.maximum(wanted, 0) if activation else wanted
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
+
+
 def test_forcing_is_checked() -> None:
     with pytest.raises(ValueError, match="no algorithm for forward is named 'fft'"):
         _core._force_conv_algorithm("forward", "fft")

@@ -85,8 +85,11 @@ struct Work {
   char* memory;
   size_t gemm_bytes, bytes;
 
-  Work(ConvDirection direction, const ConvShape& s, DType dtype, char* base)
-      : gemm_bytes(gemm_workspace(product(direction, s, dtype, {}))) {
+  // Planned with a bias (never read here): small products without one need less.
+  Work(ConvDirection direction, const ConvShape& s, DType dtype, char* base) {
+    ConvArrays planned{};
+    planned.bias = &s;
+    gemm_bytes = gemm_workspace(product(direction, s, dtype, planned));
     Carver carver(base);
     const int64_t values = spreads_bias(direction, s) ? s.channels * s.kernel_size() : 0;
     biases = carver.take<char>(values * itemsize(dtype));
