@@ -12,6 +12,7 @@
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/attention.kernel.h"
 #include "ops/carver.h"
 #include "ops/generator.h"
@@ -28,8 +29,6 @@ const AttentionKernels<T>& kernels() {
     return attention_table().f64;
   }
 }
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // (..., H, L, E) to (..., L, H, E) and back; without a batch in front of the heads nothing moves.
 Dims swapped(Dims shape) {
@@ -125,7 +124,7 @@ size_t carve(char* base, const Sizes& sizes, bool mask, bool dropout, bool backw
              AttentionScratch<T>& scratch) {
   const int64_t width = kernels<T>().block_queries, tile = kernels<T>().key_tile * width;
   const int64_t lanes = kernels<T>().lanes;
-  const auto padded = [&](int64_t n) { return ceil_div(n, lanes) * lanes; };
+  const auto padded = [&](int64_t n) { return round_up(n, lanes); };
   Carver carver(base);
   scratch.query = carver.take<T>(sizes.features * width);
   scratch.accumulated = carver.take<T>(std::max(sizes.features, sizes.value_features) * width);

@@ -6,13 +6,12 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/carver.h"
 #include "ops/winograd.h"
 
 namespace cr {
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T>
 const ConvKernels<T>& kernels() {
@@ -251,7 +250,7 @@ struct GemmWork {  // what a pass of an implicit GEMM takes from the workspace
     Carver carver(base);
     const int64_t lanes = kernels<T>().lanes, columns = kernels<T>().panel_columns;
     if (Form == GemmForm::kRows) {
-      p.packed_group = p.packed_group / p.rows * ceil_div(p.rows, lanes) * lanes;
+      p.packed_group = p.packed_group / p.rows * round_up(p.rows, lanes);
     }
     taps = carver.take<ConvTap>(p.channels * s.kernel_area());
     phases = carver.take<ConvPhase>(p.phase_count);
@@ -262,7 +261,7 @@ struct GemmWork {  // what a pass of an implicit GEMM takes from the workspace
     const int64_t result = Form == GemmForm::kRows
                                ? 2 * columns * pixels
                                : p.rows * (pixels + columns) + kConvTapBlock * columns;
-    per_worker = ceil_div(buffer + result + kSplitSlack, 16) * 16;
+    per_worker = round_up(buffer + result + kSplitSlack, 16);
     workers = carver.take<T>(max_workers() * per_worker);
     bytes = carver.used();
   }
@@ -332,7 +331,7 @@ struct DirectWork {
     taps = carver.take<ConvTap>(p.channels * s.kernel_area());
     phases = carver.take<ConvPhase>(p.phase_count);
     per_worker =
-        ceil_div(p.channels * p.channel_size + p.unit_rows * p.pitch + 2 * kSplitSlack, 16) * 16;
+        round_up(p.channels * p.channel_size + p.unit_rows * p.pitch + 2 * kSplitSlack, 16);
     workers = carver.take<T>(max_workers() * per_worker);
     bytes = carver.used();
   }
@@ -372,7 +371,7 @@ constexpr double kUnitWork = 1e6;          // multiply-adds worth a unit of thei
 template <class T>
 int64_t padded_rows(const ConvShape& s) {
   const int64_t lanes = weight_kernels<T>().lanes;
-  return ceil_div(s.group_rows(), lanes) * lanes;
+  return round_up(s.group_rows(), lanes);
 }
 
 template <class T, bool Outer>
@@ -442,7 +441,7 @@ struct WeightWork {
         Outer ? p.tile_pixels * weight_kernels<T>().panel_columns + block_taps * padded_rows<T>(s)
               : (block_taps + s.group_rows()) * p.tile_pixels;
     const int64_t buffer = p.tile_images * p.channel_block * p.channel_size;
-    per_worker = ceil_div(operands + buffer + 2 * kSplitSlack, 16) * 16;
+    per_worker = round_up(operands + buffer + 2 * kSplitSlack, 16);
     workers = carver.take<T>(max_workers() * per_worker);
     bytes = carver.used();
   }
@@ -598,7 +597,7 @@ bool few_input_rows(const ConvShape& s, DType) { return s.group_channels() <= kD
 // for it once per block of them.
 bool fills_lanes(const ConvShape& s, DType) {
   const int64_t rows = s.group_rows();
-  return rows > 16 && rows * 4 >= ceil_div(rows, 16) * 16 * 3 &&
+  return rows > 16 && rows * 4 >= round_up(rows, 16) * 3 &&
          s.group_channels() * s.kernel_size() >= 9 &&
          (s.kernel_size() > 1 || s.group_channels() <= 256);
 }

@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/carver.h"
 #include "ops/conv_algorithms.h"
 #include "ops/conv_channels.kernel.h"
 
 namespace cr {
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T>
 const ConvChannelKernels<T>& kernels() {
@@ -179,7 +178,7 @@ struct ChannelWork {
     places = carver.take<int64_t>(std::min(p.buffer.rows, p.buffer.height) * p.buffer.width);
     weights = carver.take<T>(p.blocks * lanes * p.area);
     biases = carver.take<T>(p.blocks * lanes);
-    per_worker = ceil_div(elements(p), 16) * 16;
+    per_worker = round_up(elements(p), 16);
     workers = carver.take<T>(max_workers() * per_worker);
     bytes = carver.used();
   }
@@ -280,9 +279,8 @@ bool suits(const ConvShape& s, DType dtype) {
   return dispatch_floating(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const int64_t lanes = kernels<T>().lanes;
-    return s.channels >= kLeastChannels &&
-           s.channels * 4 >= ceil_div(s.channels, lanes) * lanes * 3 && s.kernel_area() > 1 &&
-           ChannelWork<Axis, T>::fits(ChannelWork<Axis, T>::plan(s));
+    return s.channels >= kLeastChannels && s.channels * 4 >= round_up(s.channels, lanes) * 3 &&
+           s.kernel_area() > 1 && ChannelWork<Axis, T>::fits(ChannelWork<Axis, T>::plan(s));
   });
 }
 

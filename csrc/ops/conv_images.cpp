@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/carver.h"
 #include "ops/conv_algorithms.h"
 #include "ops/conv_images.kernel.h"
 
 namespace cr {
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T>
 const ConvImageKernels<T>& kernels() {
@@ -160,7 +159,7 @@ struct ImageWork {
       : p(plan(s)), h(carver, p.h.out_extent), w(carver, p.w.out_extent) {
     packed = carver.take<T>(p.groups * p.rows * p.channels * p.area());
     const int64_t tap_elements = 2 * static_cast<int64_t>(sizeof(int64_t) / sizeof(T));
-    per_worker = ceil_div(elements(p) + p.area() * tap_elements, 16) * 16;
+    per_worker = round_up(elements(p) + p.area() * tap_elements, 16);
     workers = carver.take<T>(max_workers() * per_worker);
     bytes = carver.used();
   }
@@ -257,7 +256,7 @@ struct ImageWeightWork {
     Carver carver(base);
     weights = s.out_channels * s.group_channels() * s.kernel_area();
     partial = carver.take<T>(p.splits > 1 ? p.splits * weights : 0);
-    per_worker = ceil_div(elements(p), 16) * 16;
+    per_worker = round_up(elements(p), 16);
     workers = carver.take<T>(max_workers() * per_worker);
     bytes = carver.used();
   }
@@ -326,7 +325,7 @@ bool is_flat(const ConvShape& s, DType) {
 
 bool fills_lanes(const ConvShape& s) {
   const int64_t lanes = kernels<float>().lanes;
-  return s.batch * 8 >= ceil_div(s.batch, lanes) * lanes * 7;
+  return s.batch * 8 >= round_up(s.batch, lanes) * 7;
 }
 
 // The lanes are filled, one row of all channels stays near the cache (bands are whole rows), and

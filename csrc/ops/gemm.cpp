@@ -7,13 +7,13 @@
 #include <type_traits>
 
 #include "core/parallel.h"
+#include "core/rounding.h"
 
 namespace cr {
 namespace {
 
 constexpr size_t kAlign = 64;
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 size_t align(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
 template <class Pointer>
@@ -72,7 +72,7 @@ struct Context {
   // Columns a strip of `cols` columns takes in packed form.
   int64_t padded(int64_t cols) const {
     const int64_t whole = cols / kernels.tile_cols * kernels.tile_cols;
-    return whole + ceil_div(cols - whole, kernels.lanes) * kernels.lanes;
+    return whole + round_up(cols - whole, kernels.lanes);
   }
 };
 
@@ -172,7 +172,7 @@ void multiply_strips(const Context& context, const StripProduct& strips, int64_t
     ranges = std::min(strip_count, std::max(ceil_div(p.cols, kRangeCols), ceil_div(wanted, runs)));
   }
   runs = std::max(runs, ceil_div(wanted, ranges));
-  if (runs > 1) runs = ceil_div(runs, threads) * threads;  // so that all end together
+  if (runs > 1) runs = round_up(runs, threads);  // so that all end together
   runs = std::min(runs, panels);
   const int64_t pieces = worth > 0 ? ranges * runs : 1;
   if (writes_bound(context, p)) {

@@ -6,6 +6,7 @@
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/loss.kernel.h"
 #include "ops/pointwise.h"
 
@@ -44,7 +45,7 @@ void launch_pair(Call& call, PairLoss loss) {
   const bool wide = x.dtype() == DType::kFloat64;
   const PairLossKernel kernel = loss_table().total[static_cast<int>(loss)][wide];
   const int64_t n = x.numel(), size = itemsize(x.dtype());
-  std::vector<double> sums(static_cast<size_t>((n + kGrain - 1) / kGrain));
+  std::vector<double> sums(static_cast<size_t>(ceil_div(n, kGrain)));
   parallel(n, kGrain, [&](int64_t begin, int64_t end, int) {
     sums[static_cast<size_t>(begin / kGrain)] =
         kernel(x.data() + begin * size, t.data() + begin * size, end - begin);

@@ -11,6 +11,7 @@
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/carver.h"
 #include "ops/fused_activation.h"
 #include "ops/norm.kernel.h"
@@ -181,10 +182,9 @@ template <class F>
 void over_columns(const Planes& p, F&& f) {
   constexpr int64_t kStrip = 64;
   const double strip_ns = 10 * static_cast<double>(p.batch);
-  parallel((p.groups + kStrip - 1) / kStrip, grain_for(strip_ns),
-           [&](int64_t begin, int64_t end, int) {
-             f(begin * kStrip, std::min(end * kStrip, p.groups) - begin * kStrip);
-           });
+  parallel(ceil_div(p.groups, kStrip), grain_for(strip_ns), [&](int64_t begin, int64_t end, int) {
+    f(begin * kStrip, std::min(end * kStrip, p.groups) - begin * kStrip);
+  });
 }
 
 template <class T>
@@ -567,8 +567,8 @@ struct RowBlocks {
   explicit RowBlocks(const Dims& shape) : rows(shape[0]), n(shape[1]) {
     constexpr int64_t kMaxBlocks = 64;
     const int64_t least = grain_for(row_nanoseconds(n));
-    per_block = std::max((rows + kMaxBlocks - 1) / kMaxBlocks, least);
-    count = (rows + per_block - 1) / per_block;
+    per_block = std::max(ceil_div(rows, kMaxBlocks), least);
+    count = ceil_div(rows, per_block);
   }
 };
 

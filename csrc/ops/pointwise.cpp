@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/pointwise.kernel.h"
 
 namespace cr {
@@ -446,7 +447,7 @@ void transpose_elements(char* tile, const char* from, int64_t column_stride, int
 }
 
 int64_t bands(const Plan& plan) {  // of kPanelRows rows, in one matrix
-  return (plan.shape[plan.rank - 2] + kPanelRows - 1) / kPanelRows;
+  return ceil_div(plan.shape[plan.rank - 2], kPanelRows);
 }
 
 void run_band(const Plan& plan, int64_t band) {

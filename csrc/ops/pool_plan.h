@@ -6,12 +6,11 @@
 
 #include "core/op.h"
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/carver.h"
 #include "ops/pool.kernel.h"
 
 namespace cr {
-
-inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // ---------------------------------------------------------------- problems
 
@@ -29,7 +28,7 @@ struct PoolAxis {
     } else {
       begin = i * stride - padding;
       end = std::min(begin + (kernel - 1) * dilation + 1, extent);
-      if (begin < 0) begin += ceil_div(-begin, dilation) * dilation;
+      if (begin < 0) begin += round_up(-begin, dilation);
     }
     const int64_t count = begin < end ? ceil_div(end - begin, dilation) : 0;
     return {static_cast<int32_t>(count ? begin : 0), static_cast<int32_t>(count)};
@@ -138,7 +137,7 @@ struct PoolWork {
       }
       per_worker = plan.split_size();
       if (kind == PoolKind::kSpread) per_worker += plan.out_height * plan.pitch + kSplitSlack;
-      per_worker = ceil_div(per_worker, 16) * 16;
+      per_worker = round_up(per_worker, 16);
       workers = carver.take<T>(max_workers() * per_worker);
     }
     if (wide_indices) indices = carver.take<int32_t>(p.planes * plan.out_plane());

@@ -9,6 +9,7 @@
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/generator.h"
 #include "ops/pointwise.h"
 #include "ops/random.kernel.h"
@@ -21,7 +22,7 @@ constexpr int64_t kGrain = 32768;  // a multiple of a block's four numbers
 // Calls f(block, first element) for every group of `per_block` elements of n, in parallel.
 template <class F>
 void for_each_block(const Tensor& state, int64_t n, int64_t per_block, F&& f) {
-  const int64_t blocks = (n + per_block - 1) / per_block;
+  const int64_t blocks = ceil_div(n, per_block);
   const Stream stream = take(state, blocks);
   parallel(blocks, grain_for(10), [&](int64_t begin, int64_t end, int) {
     PhiloxBlock some[64];
@@ -53,7 +54,7 @@ void infer_floating(Call& call) {
 void launch_draw(Call& call, const DrawKernel* kernels) {
   const Tensor& out = call.out[0];
   const int64_t n = out.numel(), size = itemsize(out.dtype()), per_block = 16 / size;
-  const Stream stream = take(call.in[0], (n + per_block - 1) / per_block);
+  const Stream stream = take(call.in[0], ceil_div(n, per_block));
   const DrawKernel kernel = kernels[out.dtype() == DType::kFloat64];
   parallel(n, kGrain, [&](int64_t begin, int64_t end, int) {
     const Draw from{stream.seed, stream.position + static_cast<uint64_t>(begin / per_block)};

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/gemm.h"
 
 namespace cr {
@@ -64,7 +65,7 @@ struct Cut {
     const double step_ns =
         std::max(row_ns * static_cast<double>(layer.batch), weights * sizeof(T) / kBytesPerNs);
     const int64_t block = gemm.tile_cols;
-    const int64_t blocks = (layer.hidden + block - 1) / block;
+    const int64_t blocks = ceil_div(layer.hidden, block);
     const int64_t grain = grain_for(step_ns / static_cast<double>(blocks));
     if (grain < blocks) {
       cut.units = grain * block;
@@ -88,7 +89,7 @@ class Weights {
     const GemmKernels& gemm = gemm_kernels<T>();
     if (packed) {
       const int64_t edge = cols % gemm.tile_cols;
-      const int64_t padded = cols - edge + (edge + gemm.lanes - 1) / gemm.lanes * gemm.lanes;
+      const int64_t padded = cols - edge + round_up(edge, gemm.lanes);
       strips_ = carver.take<T>(depth * padded);
       packed_ = true;
     } else {
@@ -101,8 +102,8 @@ class Weights {
     if (!packed_) return;
     const GemmKernels& gemm = gemm_kernels<T>();
     const int64_t strip = depth_ * gemm.tile_cols;
-    parallel((cols_ + gemm.tile_cols - 1) / gemm.tile_cols,
-             grain_for(static_cast<double>(strip) / 4), [&](int64_t begin, int64_t end, int) {
+    parallel(ceil_div(cols_, gemm.tile_cols), grain_for(static_cast<double>(strip) / 4),
+             [&](int64_t begin, int64_t end, int) {
                const int64_t first = begin * gemm.tile_cols;
                const int64_t count = std::min(end * gemm.tile_cols, cols_) - first;
                gemm.pack(strips_ + begin * strip, b_ + first * b_col_, b_row_, b_col_, depth_,

@@ -5,6 +5,7 @@
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/pointwise.h"
 #include "ops/softmax.kernel.h"
 
@@ -62,7 +63,7 @@ template <class F>
 void over_columns(const Tensor& x, int dim, F&& f) {
   const int64_t n = x.shape()[dim], inner = inner_size(x, dim);
   if (x.numel() == 0) return;
-  const int64_t stretches = (inner + kSoftmaxColumns - 1) / kSoftmaxColumns;
+  const int64_t stretches = ceil_div(inner, kSoftmaxColumns);
   const double ns = 1.5 * static_cast<double>(n * std::min(inner, kSoftmaxColumns));
   parallel(x.numel() / (n * inner) * stretches, grain_for(20 + ns),
            [&](int64_t begin, int64_t end, int) {

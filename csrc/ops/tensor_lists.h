@@ -8,6 +8,7 @@
 
 #include "core/op.h"
 #include "core/parallel.h"
+#include "core/rounding.h"
 
 namespace cr {
 
@@ -53,7 +54,7 @@ class Pieces {
   explicit Pieces(size_t arrays) { ends_.reserve(arrays); }
   void add(int64_t n) { ends_.push_back(total() + n); }
   int64_t total() const { return ends_.empty() ? 0 : ends_.back(); }
-  int64_t chunks() const { return (total() + kGrain - 1) / kGrain; }
+  int64_t chunks() const { return ceil_div(total(), kGrain); }
 
   // Calls f(array, begin, end, chunk) for each piece, in parallel over chunks; the pieces of one
   // chunk come in order.

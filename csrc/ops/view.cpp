@@ -2,6 +2,7 @@
 #include "ops/view.h"
 
 #include "autograd/node.h"
+#include "core/rounding.h"
 
 namespace cr {
 
@@ -22,7 +23,7 @@ SliceRange slice_range(const Attrs& attrs, int first, int64_t size) {
   const int64_t stop = bound(first + 1, step > 0 ? size : -1);
   const int64_t distance = step > 0 ? stop - start : start - stop;
   const int64_t stride = step > 0 ? step : -step;
-  return {start, distance <= 0 ? 0 : (distance + stride - 1) / stride, step};
+  return {start, distance <= 0 ? 0 : ceil_div(distance, stride), step};
 }
 
 bool reshape_strides(const Tensor& tensor, const Dims& shape, Dims& strides) {
