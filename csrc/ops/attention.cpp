@@ -23,11 +23,7 @@ namespace {
 
 template <class T>
 const AttentionKernels<T>& kernels() {
-  if constexpr (sizeof(T) == 4) {
-    return attention_table().f32;
-  } else {
-    return attention_table().f64;
-  }
+  return part_for<T>(attention_table());
 }
 
 // (..., H, L, E) to (..., L, H, E) and back; without a batch in front of the heads nothing moves.

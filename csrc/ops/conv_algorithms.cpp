@@ -15,17 +15,7 @@ namespace {
 
 template <class T>
 const ConvKernels<T>& kernels() {
-  if constexpr (sizeof(T) == 4)
-    return conv_table().f32;
-  else
-    return conv_table().f64;
-}
-template <class T>
-const ConvWeightKernels<T>& weight_kernels() {
-  if constexpr (sizeof(T) == 4)
-    return conv_weight_table().f32;
-  else
-    return conv_weight_table().f64;
+  return part_for<T>(conv_table());
 }
 
 // ---------------------------------------------------------------- correlations
@@ -132,17 +122,7 @@ struct ForwardPlan {
 
 // One pass per phase in depth.
 struct InputGradPlan {
-  static GradAxis axis_d(const ConvShape& s) {
-    return {s.stride_d, s.pad_front, s.dilation_d, s.kernel_d, s.depth};
-  }
-  static GradAxis axis_h(const ConvShape& s) {
-    return {s.stride_h, s.pad_top, s.dilation_h, s.kernel_h, s.height};
-  }
-  static GradAxis axis_w(const ConvShape& s) {
-    return {s.stride_w, s.pad_left, s.dilation_w, s.kernel_w, s.width};
-  }
-
-  static int64_t passes(const ConvShape& s) { return axis_d(s).phases(); }
+  static int64_t passes(const ConvShape& s) { return GradAxis{planes_of(s)}.phases(); }
   static int64_t rows(const ConvShape& s) { return s.group_channels(); }
   static double taps(const ConvShape& s) {  // of a phase
     return static_cast<double>(s.group_rows()) * s.kernel_size() /
@@ -151,18 +131,14 @@ struct InputGradPlan {
   static double width(const ConvShape& s) { return static_cast<double>(s.width) / s.stride_w; }
   static int64_t source_size(const ConvShape& s) { return s.out_size(); }
 
-  // Taps of one phase: `first`, `first` + `period`, ...
   static int64_t first_tap(const GradAxis& axis, int64_t phase) {
     int64_t tap = 0;
     while (tap < axis.kernel && axis.phase(tap) != phase) ++tap;
     return tap;
   }
-  static int64_t period(const GradAxis& axis) {
-    return split_axis(1, 1, axis.stride, 0, axis.dilation).period();
-  }
   static DepthAxis depth_axis(const ConvShape& s, int64_t phase) {
-    const GradAxis axis = axis_d(s);
-    const int64_t first = first_tap(axis, phase), step = period(axis);
+    const GradAxis axis{planes_of(s)};
+    const int64_t first = first_tap(axis, phase), step = axis.period();
     return {s.out_depth,
             ceil_div(axis.kernel - first, step),
             1,
@@ -175,15 +151,15 @@ struct InputGradPlan {
   }
 
   static Correlation plan(const ConvShape& s, bool in_place, int64_t pass) {
-    const GradAxis h = axis_h(s), w = axis_w(s);
+    const GradAxis h{rows_of(s)}, w{columns_of(s)};
     Correlation p{};
     p.depth = depth_axis(s, pass);
     p.images = s.batch * p.depth.count;
     p.groups = s.groups;
     p.channels = s.group_rows() * p.depth.taps;
     p.rows = rows(s);
-    p.h = h.source(s.out_height);
-    p.w = w.source(s.out_width);
+    p.h = h.source();
+    p.w = w.source();
     p.in_place = in_place;
     p.out_height = s.height;
     p.out_width = s.width;
@@ -201,8 +177,8 @@ struct InputGradPlan {
 
   static void tables(const ConvShape& s, const Correlation& p, int64_t pass, ConvTap* taps,
                      ConvPhase* phases) {
-    const GradAxis d = axis_d(s), h = axis_h(s), w = axis_w(s);
-    const int64_t first_d = first_tap(d, pass), period_d = period(d);
+    const GradAxis d{planes_of(s)}, h{rows_of(s)}, w{columns_of(s)};
+    const int64_t first_d = first_tap(d, pass), period_d = d.period();
     const int64_t row = s.group_channels() * s.kernel_size();
     int64_t count = 0;
     for (int64_t a = 0; a < h.phases(); ++a) {
@@ -364,9 +340,7 @@ void run_direct(const ConvShape& s, int64_t pass, const ConvArrays& arrays) {
 constexpr int64_t kTileVectors = 48;        // pixels of a tile: one sum over lanes per so many
 constexpr int64_t kPanelPixels = 256;       // outer products: a panel of gradients takes 32 KiB
 constexpr int64_t kTileBytes = 384 * 1024;  // gathered inputs of a tile (or sums), in L2
-constexpr int64_t kMaxSplits = 16;
-constexpr int64_t kMaxPartials = 1 << 21;  // elements of all partial sums
-constexpr double kUnitWork = 1e6;          // multiply-adds worth a unit of their own
+constexpr double kUnitWork = 1e6;           // multiply-adds worth a unit of their own
 
 template <class T>
 int64_t padded_rows(const ConvShape& s) {
@@ -489,11 +463,7 @@ void run_weight_grad(const ConvShape& s, const ConvArrays& arrays) {
       compute(p, u, input, input_end, grad, grad_end, partial, workspace);
     }
   });
-  if (p.splits > 1) {
-    parallel(work.weights, grain_for(0.2 * p.splits), [&](int64_t begin, int64_t stop, int) {
-      k.combine(partial, p.splits, work.weights, begin, stop, out);
-    });
-  }
+  combine_splits(partial, p.splits, work.weights, out);
 }
 
 // ---------------------------------------------------------------- reference

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/dtype.h"
+#include "core/parallel.h"
 #include "ops/conv.kernel.h"
 #include "ops/fused_activation.h"
 
@@ -71,9 +72,41 @@ ConvAlgorithm gemm_weight_grad();
 // A kernel of one pixel that moves nothing.
 bool is_pointwise(const ConvShape& shape, DType dtype);
 
-// Input pixel phase + i * stride is reached by tap r from output pixel i + shift, for one phase.
-struct GradAxis {
-  int64_t stride, padding, dilation, kernel, extent;
+// A weight gradient may be cut into partial sums: at most so many, of so many elements in all.
+constexpr int64_t kMaxSplits = 16;
+constexpr int64_t kMaxPartials = 1 << 21;
+
+template <class T>
+const ConvWeightKernels<T>& weight_kernels() {
+  return part_for<T>(conv_weight_table());
+}
+
+// Adds partial[splits][weights] up into `out`, if there is more than one.
+template <class T>
+void combine_splits(const T* partial, int64_t splits, int64_t weights, T* out) {
+  if (splits == 1) return;
+  parallel(weights, grain_for(0.2 * splits), [&](int64_t begin, int64_t stop, int) {
+    weight_kernels<T>().combine(partial, splits, weights, begin, stop, out);
+  });
+}
+
+// An axis of a convolution as the user states it.
+struct ConvAxis {
+  int64_t extent, out_extent, kernel, stride, padding, dilation;
+};
+inline ConvAxis planes_of(const ConvShape& s) {
+  return {s.depth, s.out_depth, s.kernel_d, s.stride_d, s.pad_front, s.dilation_d};
+}
+inline ConvAxis rows_of(const ConvShape& s) {
+  return {s.height, s.out_height, s.kernel_h, s.stride_h, s.pad_top, s.dilation_h};
+}
+inline ConvAxis columns_of(const ConvShape& s) {
+  return {s.width, s.out_width, s.kernel_w, s.stride_w, s.pad_left, s.dilation_w};
+}
+
+// Input pixel phase + i * stride is reached by tap r from output pixel i + shift, for one phase;
+// taps that are `period` apart belong to the same phase.
+struct GradAxis : ConvAxis {
   int64_t phase(int64_t tap) const {
     return ((tap * dilation - padding) % stride + stride) % stride;
   }
@@ -82,8 +115,9 @@ struct GradAxis {
   int64_t pixels(int64_t phase) const {
     return extent > phase ? (extent - phase - 1) / stride + 1 : 0;
   }
-  SplitAxis source(int64_t grad_extent) const {
-    return {grad_extent, shift(kernel - 1), 1, 1, 1, shift(0) - shift(kernel - 1)};
+  int64_t period() const { return split_axis(1, 1, stride, 0, dilation).period(); }
+  SplitAxis source() const {
+    return {out_extent, shift(kernel - 1), 1, 1, 1, shift(0) - shift(kernel - 1)};
   }
 };
 

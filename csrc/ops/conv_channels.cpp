@@ -13,50 +13,27 @@ namespace {
 
 template <class T>
 const ConvChannelKernels<T>& kernels() {
-  if constexpr (sizeof(T) == 4)
-    return conv_channel_table().f32;
-  else
-    return conv_channel_table().f64;
-}
-
-template <class T>
-const ConvWeightKernels<T>& weight_kernels() {
-  if constexpr (sizeof(T) == 4)
-    return conv_weight_table().f32;
-  else
-    return conv_weight_table().f64;
+  return part_for<T>(conv_channel_table());
 }
 
 // Along an axis, output pixel phase + i * out_step sees the taps of its phase at source pixels
 // i * step + shift(tap).
-struct ForwardAxis {
-  int64_t kernel, stride, padding, dilation, extent, out_extent;
+struct ForwardAxis : ConvAxis {
+  int64_t source_extent() const { return extent; }
+  int64_t result_extent() const { return out_extent; }
   int64_t step() const { return stride; }
   int64_t out_step() const { return 1; }
   int64_t phases() const { return 1; }
   int64_t phase(int64_t) const { return 0; }
   int64_t shift(int64_t tap) const { return tap * dilation - padding; }
   int64_t pixels(int64_t) const { return out_extent; }
-
-  static ForwardAxis rows_of(const ConvShape& s) {
-    return {s.kernel_h, s.stride_h, s.pad_top, s.dilation_h, s.height, s.out_height};
-  }
-  static ForwardAxis columns_of(const ConvShape& s) {
-    return {s.kernel_w, s.stride_w, s.pad_left, s.dilation_w, s.width, s.out_width};
-  }
 };
 
 struct BackwardAxis : GradAxis {
-  int64_t source_extent;
+  int64_t source_extent() const { return out_extent; }
+  int64_t result_extent() const { return extent; }
   int64_t step() const { return 1; }
   int64_t out_step() const { return stride; }
-
-  static BackwardAxis rows_of(const ConvShape& s) {
-    return {{s.stride_h, s.pad_top, s.dilation_h, s.kernel_h, s.height}, s.out_height};
-  }
-  static BackwardAxis columns_of(const ConvShape& s) {
-    return {{s.stride_w, s.pad_left, s.dilation_w, s.kernel_w, s.width}, s.out_width};
-  }
 };
 
 // The first source pixel of the buffer (at most 0) and how far the taps reach from there.
@@ -96,7 +73,7 @@ struct ChannelWork {
 
   void fill(const ConvShape& s) {
     const int64_t lanes = kernels<T>().lanes;
-    const Axis h = Axis::rows_of(s), w = Axis::columns_of(s);
+    const Axis h{rows_of(s)}, w{columns_of(s)};
     int64_t count = 0;
     ConvPhase* phase = phases;
     for (int64_t a = 0; a < h.phases(); ++a) {
@@ -130,7 +107,7 @@ struct ChannelWork {
 
   // As many rows as fit, at least one of each phase.
   static ChannelCorrelation plan(const ConvShape& s) {
-    const Axis h = Axis::rows_of(s), w = Axis::columns_of(s);
+    const Axis h{rows_of(s)}, w{columns_of(s)};
     const Reach<Axis> reach_h(h), reach_w(w);
     const int64_t height = h.pixels(0), width = w.pixels(0);
     ChannelCorrelation p{};
@@ -138,16 +115,16 @@ struct ChannelWork {
     p.channels = s.channels;
     p.blocks = ceil_div(s.channels, kernels<T>().lanes);
     p.area = s.kernel_area();
-    p.buffer.height = source_extent(h);
-    p.buffer.width = source_extent(w);
+    p.buffer.height = h.source_extent();
+    p.buffer.width = w.source_extent();
     p.buffer.top = reach_h.first;
     p.buffer.left = reach_w.first;
     p.buffer.pitch =
         std::max(p.buffer.width - reach_w.first, (width - 1) * w.step() + 1 + reach_w.span);
     p.step_h = h.step();
     p.step_w = w.step();
-    p.out_height = out_extent(h);
-    p.out_width = out_extent(w);
+    p.out_height = h.result_extent();
+    p.out_width = w.result_extent();
     p.out_step_h = h.out_step();
     p.out_step_w = w.out_step();
     p.phase_count = h.phases() * w.phases();
@@ -166,10 +143,6 @@ struct ChannelWork {
     return (p.buffer.rows * p.buffer.pitch + p.band_rows * p.out_step_h * p.out_width + p.area) *
            kernels<T>().lanes;
   }
-  static int64_t source_extent(const ForwardAxis& axis) { return axis.extent; }
-  static int64_t source_extent(const BackwardAxis& axis) { return axis.source_extent; }
-  static int64_t out_extent(const ForwardAxis& axis) { return axis.out_extent; }
-  static int64_t out_extent(const BackwardAxis& axis) { return axis.extent; }
 
   ChannelWork(const ConvShape& s, Carver carver) : p(plan(s)) {
     const int64_t lanes = kernels<T>().lanes;
@@ -258,11 +231,7 @@ void run_weight_grad(const ConvShape& s, const ConvArrays& arrays) {
       kernels<T>().weight_grad(g, u, input, grad, partial, workspace);
     }
   });
-  if (g.splits > 1) {
-    parallel(work.weights, grain_for(0.2 * g.splits), [&](int64_t begin, int64_t stop, int) {
-      weight_kernels<T>().combine(partial, g.splits, work.weights, begin, stop, out);
-    });
-  }
+  combine_splits(partial, g.splits, work.weights, out);
 }
 
 // ---------------------------------------------------------------- entries of the lists

@@ -13,29 +13,7 @@ namespace {
 
 template <class T>
 const ConvImageKernels<T>& kernels() {
-  if constexpr (sizeof(T) == 4)
-    return conv_image_table().f32;
-  else
-    return conv_image_table().f64;
-}
-
-template <class T>
-const ConvWeightKernels<T>& weight_kernels() {
-  if constexpr (sizeof(T) == 4)
-    return conv_weight_table().f32;
-  else
-    return conv_weight_table().f64;
-}
-
-// An axis of a convolution as the user states it.
-struct WindowAxis {
-  int64_t extent, out_extent, kernel, stride, padding, dilation;
-};
-WindowAxis rows_of(const ConvShape& s) {
-  return {s.height, s.out_height, s.kernel_h, s.stride_h, s.pad_top, s.dilation_h};
-}
-WindowAxis columns_of(const ConvShape& s) {
-  return {s.width, s.out_width, s.kernel_w, s.stride_w, s.pad_left, s.dilation_w};
+  return part_for<T>(conv_image_table());
 }
 
 // What output pixel i of an axis sees: `taps` taps from `tap` on, the first at pixel `source`.
@@ -51,13 +29,13 @@ struct Forward {
   static int64_t channel_weights(const ConvShape& s) { return s.kernel_area(); }
 
   // At most so many source rows are seen by that many output rows.
-  static int64_t source_rows(const WindowAxis& a, int64_t rows) {
+  static int64_t source_rows(const ConvAxis& a, int64_t rows) {
     return (rows - 1) * a.stride + (a.kernel - 1) * a.dilation + 1;
   }
-  static ImageAxis axis(const WindowAxis& a) {
+  static ImageAxis axis(const ConvAxis& a) {
     return {a.extent, a.out_extent, a.kernel, 1, a.dilation, nullptr, nullptr, 0};
   }
-  static Sight sight(const WindowAxis& a, int64_t i) {
+  static Sight sight(const ConvAxis& a, int64_t i) {
     const int64_t start = i * a.stride - a.padding;
     const int64_t first = start < 0 ? ceil_div(-start, a.dilation) : 0;
     const int64_t end =
@@ -75,18 +53,15 @@ struct InputGrad {
     return s.group_channels() * s.kernel_area();
   }
 
-  static int64_t period(const WindowAxis& a) {
-    return split_axis(1, 1, a.stride, 0, a.dilation).period();
-  }
-  static int64_t source_rows(const WindowAxis& a, int64_t rows) {
+  static int64_t source_rows(const ConvAxis& a, int64_t rows) {
     return (rows - 1 + (a.kernel - 1) * a.dilation) / a.stride + 1;
   }
-  static ImageAxis axis(const WindowAxis& a) {
-    const int64_t step = period(a);
+  static ImageAxis axis(const ConvAxis& a) {
+    const int64_t step = GradAxis{a}.period();
     return {a.out_extent, a.extent, a.kernel, step, -step * a.dilation / a.stride,
             nullptr,      nullptr,  0};
   }
-  static Sight sight(const WindowAxis& a, int64_t i) {
+  static Sight sight(const ConvAxis& a, int64_t i) {
     Sight seen{0, 0, 0};
     for (int64_t tap = 0; tap < a.kernel; ++tap) {
       const int64_t distance = i + a.padding - tap * a.dilation;
@@ -110,7 +85,7 @@ struct AxisTables {
         runs(carver.take<ImageAxis::Run>(extent)) {}
 
   template <class Direction>
-  void fill(const WindowAxis& window, ImageAxis& axis) {
+  void fill(const ConvAxis& window, ImageAxis& axis) {
     axis.pixels = pixels;
     axis.runs = runs;
     axis.run_count = 0;
@@ -240,9 +215,6 @@ void run(const ConvShape& s, const ConvArrays& arrays) {
 
 // ---------------------------------------------------------------- weight gradient
 
-constexpr int64_t kMaxSplits = 16;
-constexpr int64_t kMaxPartials = 1 << 21;  // elements of all partial sums
-
 template <class T>
 struct ImageWeightWork {
   ImageWeightGradient p;
@@ -310,11 +282,7 @@ void run_weight_grad(const ConvShape& s, const ConvArrays& arrays) {
       kernels<T>().weight_grad(p, u, input, grad, partial, workspace);
     }
   });
-  if (p.splits > 1) {
-    parallel(work.weights, grain_for(0.2 * p.splits), [&](int64_t begin, int64_t stop, int) {
-      weight_kernels<T>().combine(partial, p.splits, work.weights, begin, stop, out);
-    });
-  }
+  combine_splits(partial, p.splits, work.weights, out);
 }
 
 // ---------------------------------------------------------------- entries of the lists

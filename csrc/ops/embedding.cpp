@@ -22,11 +22,7 @@ namespace {
 
 template <class T>
 const EmbeddingKernels<T>& kernels() {
-  if constexpr (sizeof(T) == 4) {
-    return embedding_table().f32;
-  } else {
-    return embedding_table().f64;
-  }
+  return part_for<T>(embedding_table());
 }
 
 template <class T>

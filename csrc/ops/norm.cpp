@@ -21,11 +21,7 @@ namespace {
 
 template <class T>
 const NormKernels<T>& kernels() {
-  if constexpr (sizeof(T) == 4) {
-    return norm_table().f32;
-  } else {
-    return norm_table().f64;
-  }
+  return part_for<T>(norm_table());
 }
 
 template <class T>

@@ -92,10 +92,7 @@ using LaneInt = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
 
 template <class T>
 const PoolKernels<T>& pool_kernels() {
-  if constexpr (sizeof(T) == 4)
-    return pool_table().f32;
-  else
-    return pool_table().f64;
+  return part_for<T>(pool_table());
 }
 
 enum class PoolKind { kMax, kMean, kSpread };

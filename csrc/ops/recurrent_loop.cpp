@@ -17,11 +17,7 @@ namespace {
 
 template <class T>
 const RecurrentKernels<T>& kernels() {
-  if constexpr (sizeof(T) == 4) {
-    return recurrent_table().f32;
-  } else {
-    return recurrent_table().f64;
-  }
+  return part_for<T>(recurrent_table());
 }
 
 template <class T>

@@ -182,15 +182,11 @@ void run_resample(const Resampling& r, bool transposed, int64_t inner, const Ten
                   const Tensor& out) {
   const BandTable<T> table(BandTable<T>(r), transposed);
   const Band<T> band = table.band();
-  const ResampleKernels<T>* kernels;
-  if constexpr (sizeof(T) == 4)
-    kernels = &resample_table().f32;
-  else
-    kernels = &resample_table().f64;
+  const ResampleKernels<T>& kernels = part_for<T>(resample_table());
   const int64_t rows = out.numel() / inner;
   const double per_row = 2 + 0.3 * static_cast<double>(inner * band.width);
   parallel(rows, grain_for(per_row), [&](int64_t begin, int64_t end, int) {
-    kernels->apply(band, inner, begin, end, in.data<T>(), out.data<T>());
+    kernels.apply(band, inner, begin, end, in.data<T>(), out.data<T>());
   });
 }
 
