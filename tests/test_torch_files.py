@@ -3,6 +3,7 @@
 import io
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 from typing import ClassVar
@@ -395,6 +396,19 @@ def test_an_unknown_escape_is_damage_where_warnings_are_errors(tmp_path):
     path.write_bytes(archive(b"\x80\x02S'\\o'\n.", {}))
     with pytest.raises(ValueError, match="damaged"):
         cr.load(path)
+
+
+@pytest.mark.parametrize("opcode", ["BINUNICODE8", "BINBYTES8", "BYTEARRAY8"])
+def test_a_length_beyond_the_end_reserves_nothing(tmp_path, opcode):
+    path = tmp_path / "m.pt"
+    path.write_bytes(pickled(MAGIC) + getattr(pickle, opcode) + struct.pack("<Q", 1 << 34))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="remain"):
+            cr.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 RICH = {

@@ -4,11 +4,13 @@ A pickle is a program for a small stack machine, and Python's own machine calls 
 names. This one builds containers, strings and numbers; what the program wants to name or call is
 looked up by the caller, who returns data or a `Rebuild` for what is allowed and raises for the
 rest. Instructions are decoded by the standard library's `pickletools`. Memory stays in proportion
-to the file: an instruction adds at most what it carries, and what calls copy is counted.
+to the file: no more is read than it has left, an instruction adds at most what it carries, and what
+calls copy is counted.
 """
 
 from __future__ import annotations
 
+import io
 import pickletools
 from collections import OrderedDict
 from collections.abc import Callable, Sized
@@ -38,14 +40,30 @@ def read_pickle(
     machine = _Machine(find, resolve or _no_persistent_ids)
     try:
         start = file.tell()
-        for opcode, argument, position in pickletools.genops(file):
+        remainder: Any = _Remainder(file)  # all of a file that genops asks for
+        for opcode, argument, position in pickletools.genops(remainder):
             machine.step(opcode.name, argument)
             if machine.copied > _MAX_COPIES * ((position or 0) - start + 1):
                 raise ValueError("the pickle in it copies its contents over and over")
     # The warning is about an unknown escape in a string, where warnings are errors.
-    except (IndexError, KeyError, TypeError, OverflowError, MemoryError, DeprecationWarning):
+    except (IndexError, KeyError, TypeError, OverflowError, DeprecationWarning):
         raise ValueError("the pickle in it is damaged") from None
     return machine.result()
+
+
+class _Remainder:
+    """A file that is asked for no more than it has left: it may reserve what it is asked for."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._read, self.readline, self.tell = file.read, file.readline, file.tell
+        start = file.tell()
+        self._end = file.seek(0, io.SEEK_END)
+        file.seek(start)
+
+    def read(self, size: int) -> bytes:
+        if size > io.DEFAULT_BUFFER_SIZE:
+            size = min(size, self._end - self.tell())
+        return self._read(size)
 
 
 def _no_persistent_ids(_: Any) -> Any:
