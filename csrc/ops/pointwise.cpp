@@ -69,10 +69,10 @@ void launch_pointwise(Call& call) {
 namespace {
 
 constexpr int64_t kTile = 1024;
-constexpr int kMaxOperands = 5;    // the output and up to four inputs
-constexpr int64_t kLongRow = 128;  // rows at least this long are walked one by one
-constexpr int64_t kSpread = 256;   // what one element of a column is spread over, and used again
-constexpr int64_t kShortRow = 8;   // rows shorter than this are gathered into tiles
+constexpr int kMaxOperands = 5;      // the output and up to four inputs
+constexpr int64_t kLongRow = 128;    // rows at least this long are walked one by one
+constexpr int64_t kSpreadRun = 256;  // what one element of a column is spread over, and used again
+constexpr int64_t kShortRow = 8;     // rows shorter than this are gathered into tiles
 constexpr int64_t kPanelRows = 16, kPanelColumns = 256, kFewColumns = 64, kFewRows = 4;
 constexpr int64_t kPanelElements = kPanelRows * kPanelColumns;
 static_assert(kTile <= kPanelElements, "one buffer serves both");
@@ -348,7 +348,7 @@ class Tiles {
     in_[i - 1] = tile(i);
     if (spread_[i] == address && filled_[i] >= n) return;
     spread_[i] = address;
-    filled_[i] = std::min(row, std::max(n, kSpread));
+    filled_[i] = std::min(row, std::max(n, kSpreadRun));
     copy_elements(tile(i), x.size, address, 0, filled_[i], x.size);
   }
 
@@ -375,7 +375,7 @@ void run_tiles(const Plan& plan, int64_t begin, int64_t end) {
   const bool by_row = plan.shape[plan.rank - 1] >= kLongRow;
   // Tiles of short rows begin with a row, so that what repeats in every row is gathered once.
   const int64_t width = plan.shape[plan.rank - 1];
-  const int64_t longest = !by_row ? kTile / width * width : spreads(plan) ? kSpread : kTile;
+  const int64_t longest = !by_row ? kTile / width * width : spreads(plan) ? kSpreadRun : kTile;
   Cursor at(plan, begin);
   while (begin < end) {
     int64_t n = std::min(longest, end - begin);
