@@ -94,15 +94,6 @@ template <class F>
 decltype(auto) dispatch_floating(DType dtype, F&& f) {
   return dtype == DType::kFloat64 ? f(TypeTag<double>{}) : f(TypeTag<float>{});
 }
-// The part of a kernel table for one of them.
-template <class T, class Table>
-const auto& part_for(const Table& table) {
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return table.f32;
-  } else {
-    return table.f64;
-  }
-}
 
 template <class F>
 decltype(auto) dispatch(DType dtype, F&& f) {

@@ -13,6 +13,7 @@
 #include "autograd/node.h"
 #include "core/parallel.h"
 #include "core/rounding.h"
+#include "core/table.h"
 #include "ops/attention.kernel.h"
 #include "ops/carver.h"
 #include "ops/generator.h"

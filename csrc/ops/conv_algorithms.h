@@ -6,6 +6,7 @@
 
 #include "core/dtype.h"
 #include "core/parallel.h"
+#include "core/table.h"
 #include "ops/conv.kernel.h"
 #include "ops/fused_activation.h"
 

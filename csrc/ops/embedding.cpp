@@ -14,6 +14,7 @@
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "core/table.h"
 #include "ops/embedding.kernel.h"
 #include "ops/index.h"
 

@@ -12,6 +12,7 @@
 #include "autograd/node.h"
 #include "core/parallel.h"
 #include "core/rounding.h"
+#include "core/table.h"
 #include "ops/carver.h"
 #include "ops/fused_activation.h"
 #include "ops/norm.kernel.h"

@@ -7,6 +7,7 @@
 #include "core/op.h"
 #include "core/parallel.h"
 #include "core/rounding.h"
+#include "core/table.h"
 #include "ops/carver.h"
 #include "ops/pool.kernel.h"
 

@@ -10,6 +10,7 @@
 
 #include "core/parallel.h"
 #include "core/rounding.h"
+#include "core/table.h"
 #include "ops/gemm.h"
 
 namespace cr {

@@ -6,6 +6,7 @@
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "core/table.h"
 #include "ops/resample.kernel.h"
 
 namespace cr {
