@@ -368,7 +368,10 @@ def test_sequential_stays_what_it_was() -> None:
     called = func.functional_call(net, params, (x,))
     net.load_state_dict(params)
     check(called, one_by_one(net, x))
-    check(func.vmap(net)(x), net(x))
+    # Single rows are other products, whose sums may have another order.
+    np.testing.assert_allclose(
+        func.vmap(net)(x).detach().numpy(), net(x).detach().numpy(), rtol=1e-5, atol=1e-6
+    )
     net[1] = nn.Tanh()
     check(net(x), one_by_one(net, x))
     net[0].train(False)
