@@ -27,9 +27,9 @@ size_t gemm_workspace(const Gemm& gemm);
 void gemm_run(const Gemm& gemm, void* workspace, size_t bytes);
 
 // A problem is given to the first algorithm of an ordered list that accepts it: "deep", "dots",
-// "thin", "direct", "packed", "naive". Integers and empty sums always go to "naive", batches of very
-// small products to "small".
-// For tests: forces one by name (it throws where it declines); "" gives the choice back.
+// "thin", "direct", "packed", "naive". Integers and empty sums always go to "naive", batches of
+// very small products to "small". For tests: forces one by name (it throws where it declines); ""
+// gives the choice back.
 void force_gemm_algorithm(const char* name);
 // The name of the algorithm that ran last on this thread ("" before the first).
 const char* last_gemm_algorithm();
