@@ -470,7 +470,7 @@ struct Xor {
 void not_block(void* out, const void* const* in, int64_t n, const double*) {
   const uint8_t* x = static_cast<const uint8_t*>(in[0]);
   uint8_t* y = static_cast<uint8_t*>(out);
-#pragma GCC ivdep
+  CR_INDEPENDENT
   for (int64_t i = 0; i < n; i++) y[i] = x[i] ^ 1;
 }
 
@@ -628,7 +628,7 @@ void where_block(void* out, const void* const* in, int64_t n, const double*) {
   const Bits* a = static_cast<const Bits*>(in[1]);
   const Bits* b = static_cast<const Bits*>(in[2]);
   Bits* y = static_cast<Bits*>(out);
-#pragma GCC ivdep
+  CR_INDEPENDENT
   for (int64_t i = 0; i < n; i++) {
     const Bits mask = Bits(0) - Bits(condition[i]);
     y[i] = Bits((a[i] & mask) | (b[i] & Bits(~mask)));

@@ -55,11 +55,10 @@ CR_INLINE To convert(From x) {
 }
 
 template <class From, class To>
-__attribute__((noinline, noclone)) void cast_block(void* out, const void* const* in, int64_t n,
-                                                   const double*) {
+CR_NOINLINE void cast_block(void* out, const void* const* in, int64_t n, const double*) {
   const From* x = static_cast<const From*>(in[0]);
   To* y = static_cast<To*>(out);
-#pragma GCC ivdep
+  CR_INDEPENDENT
   for (int64_t i = 0; i < n; i++) y[i] = convert<To>(x[i]);
 }
 
@@ -68,8 +67,7 @@ __attribute__((noinline, noclone)) void cast_block(void* out, const void* const*
 // makes comparisons and blends where one instruction limits a number. (Without AVX-512 narrowing a
 // whole vector is slow.)
 template <class Float, class Int>
-__attribute__((noinline, noclone)) void truncate_block(void* out, const void* const* in, int64_t n,
-                                                       const double*) {
+CR_NOINLINE void truncate_block(void* out, const void* const* in, int64_t n, const double*) {
   using V = Vec<Float>;
   typedef int32_t Wide __attribute__((vector_size(kLanes<Float> * 4)));
   typedef Int Narrow __attribute__((vector_size(kLanes<Float> * sizeof(Int))));
@@ -125,11 +123,10 @@ void cast_block<float, Float16>(void* out, const void* const* in, int64_t n, con
 // To float32 on the way to 16 bits. Rounding twice must not show: what float32 does not hold is
 // rounded to odd.
 template <class From>
-__attribute__((noinline, noclone)) void cast_to_odd(void* out, const void* const* in, int64_t n,
-                                                    const double*) {
+CR_NOINLINE void cast_to_odd(void* out, const void* const* in, int64_t n, const double*) {
   const From* x = static_cast<const From*>(in[0]);
   float* y = static_cast<float*>(out);
-#pragma GCC ivdep
+  CR_INDEPENDENT
   for (int64_t i = 0; i < n; i++) y[i] = odd_float(x[i]);
 }
 

@@ -5,6 +5,8 @@
 #include "simd/verf.h"
 #include "simd/vtrig.h"
 
+extern "C" double lgamma_r(double x, int* sign);  // the C library's; <math.h> brings the STL
+
 namespace cr {
 namespace CR_ISA {
 namespace {
@@ -128,7 +130,7 @@ struct Lgamma {
   float operator()(float x) const { return static_cast<float>((*this)(static_cast<double>(x))); }
   double operator()(double x) const {
     int sign;
-    return __builtin_lgamma_r(x, &sign);
+    return lgamma_r(x, &sign);
   }
 };
 

@@ -26,9 +26,9 @@ using RowsBlock = void (*)(void* out, const void* const* in, const Rows& rows,
                            const double* params);
 
 struct PointwiseEntry {
-  const char* name;            // the op's name
-  Block block[kNumDTypes];     // by the dtype the op computes in; null = not supported
-  RowsBlock rows[kNumDTypes];  // of float dtypes, where an op has one; else null
+  const char* name;                 // the op's name
+  Block block[kNumDTypes];          // by the dtype the op computes in; null = not supported
+  RowsBlock rows[kNumDTypes] = {};  // of float dtypes, where an op has one; else null
 };
 
 struct PointwiseTable {

@@ -174,9 +174,10 @@ __attribute__((flatten)) void map_rows(void* out, const void* const* in, const R
 }
 
 template <int N, class F, class T, class Out>
-__attribute__((noinline, noclone, flatten)) void map_scalars(const F& f, Out* out, const T* a,
-                                                             const T* b, const T* c, int64_t n) {
-#pragma GCC ivdep  // out may be one of the inputs: no element depends on another
+CR_NOINLINE __attribute__((flatten)) void map_scalars(const F& f, Out* out, const T* a, const T* b,
+                                                      const T* c, int64_t n) {
+  // `out` may be one of the inputs.
+  CR_INDEPENDENT
   for (int64_t i = 0; i < n; i++) out[i] = apply(Arity<N>{}, f, a[i], b[i], c[i]);
 }
 

@@ -89,7 +89,7 @@ template <class T, class Op, bool Reverse>
 void scan_row(const T* x, T* out, int64_t n) {
   using A = Acc<T>;
   constexpr int kL = kWidth<T>;
-  constexpr auto kOrder = Sequence<__integer_pack(kL)...>{};
+  constexpr FirstNumbers<kL> kOrder{};
   const Vec<A> identity = splat(A(Op::kIdentity));
   Vec<A> carry = identity;
   const auto advance = [&](Vec<A> v) {
@@ -117,7 +117,7 @@ void scan_columns(const T* x, T* out, int64_t n, int64_t inner, int64_t width) {
   for (int64_t j = 0; j < width; ++j) acc[j] = Op::kIdentity;
   for (int64_t i = 0; i < n; ++i) {
     const int64_t line = (Reverse ? n - 1 - i : i) * inner;
-#pragma GCC ivdep
+    CR_INDEPENDENT
     for (int64_t j = 0; j < width; ++j) {
       acc[j] = Op::template step<Acc<T>>(acc[j], x[line + j]);
       out[line + j] = static_cast<T>(acc[j]);
@@ -173,7 +173,7 @@ void running_columns(const T* x, T* values, int64_t* places, int64_t n, int64_t 
     at[j] = 0;
   }
   for (int64_t i = 0; i < n; ++i, x += inner, values += inner, places += inner) {
-#pragma GCC ivdep
+    CR_INDEPENDENT
     for (int64_t j = 0; j < width; ++j) {
       const bool wins = takes_over<Smallest>(x[j], best[j]);
       values[j] = best[j] = wins ? x[j] : best[j];

@@ -9,32 +9,30 @@ namespace cr {
 namespace CR_ISA {
 namespace {
 
-#ifdef __AVX2__
+#ifdef __AVX2__  // maskz: gcc 12 warns of the plain ones' own header
 CR_INLINE Vec<float> pick(const float (&row)[kLanes<float>], BitsOf<Vec<float>> piece) {
-  const Vec<int32_t> lanes = reinterpret_cast<Vec<int32_t>>(piece);
   const Vec<float> c = load(row);
 #ifdef __AVX512F__
-  return __builtin_ia32_permvarsf512_mask(c, lanes, c, -1);
+  return _mm512_maskz_permutexvar_ps(0xffff, reinterpret_cast<__m512i>(piece), c);
 #else
-  return __builtin_ia32_permvarsf256(c, lanes);
+  return _mm256_permutevar8x32_ps(c, reinterpret_cast<__m256i>(piece));
 #endif
 }
 #endif
 
 #ifdef __AVX512F__
 CR_INLINE Vec<float> pick(const float (&row)[2 * kLanes<float>], BitsOf<Vec<float>> piece) {
-  const Vec<int32_t> lanes = reinterpret_cast<Vec<int32_t>>(piece);
-  return __builtin_ia32_vpermt2varps512_mask(lanes, load(row), load(row + kLanes<float>), -1);
+  const __m512i lanes = reinterpret_cast<__m512i>(piece);
+  return _mm512_permutex2var_ps(load(row), lanes, load(row + kLanes<float>));
 }
 
 CR_INLINE Vec<double> pick(const double (&row)[kLanes<double>], BitsOf<Vec<double>> piece) {
-  const Vec<double> c = load(row);
-  return __builtin_ia32_permvardf512_mask(c, reinterpret_cast<Vec<long long>>(piece), c, -1);
+  return _mm512_maskz_permutexvar_pd(0xff, reinterpret_cast<__m512i>(piece), load(row));
 }
 
 CR_INLINE Vec<double> pick(const double (&row)[2 * kLanes<double>], BitsOf<Vec<double>> piece) {
-  const Vec<long long> lanes = reinterpret_cast<Vec<long long>>(piece);
-  return __builtin_ia32_vpermt2varpd512_mask(lanes, load(row), load(row + kLanes<double>), -1);
+  const __m512i lanes = reinterpret_cast<__m512i>(piece);
+  return _mm512_permutex2var_pd(load(row), lanes, load(row + kLanes<double>));
 }
 #endif
 

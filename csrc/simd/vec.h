@@ -14,6 +14,15 @@
 #endif
 
 #define CR_INLINE __attribute__((always_inline)) static inline
+// CR_NOINLINE: one copy of a function, not even cut up for its constants. CR_INDEPENDENT: no pass
+// of the loop that follows reads what another one writes.
+#ifdef __clang__
+#define CR_NOINLINE __attribute__((noinline))
+#define CR_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define CR_NOINLINE __attribute__((noinline, noclone))
+#define CR_INDEPENDENT _Pragma("GCC ivdep")
+#endif
 
 namespace cr {
 namespace CR_ISA {
@@ -157,9 +166,18 @@ CR_INLINE Vec<T> load_partial(const T* p, int n, T fill) {
   return select<T>(lane < static_cast<MaskLane<T>>(n), load_partial(p, n), splat(fill));
 }
 
-// A list of lane numbers: Sequence<__integer_pack(kLanes<T>)...>.
+// A list of numbers; FirstNumbers<N> is 0, 1, ..., N - 1.
 template <int... I>
 struct Sequence {};
+#ifdef __clang__
+template <class, int... I>
+using SequenceOf = Sequence<I...>;
+template <int N>
+using FirstNumbers = __make_integer_seq<SequenceOf, int, N>;
+#else
+template <int N>
+using FirstNumbers = Sequence<__integer_pack(N)...>;
+#endif
 
 // Every other lane of a and b together: from the first on (Odd = 0) or from the second (1).
 template <int Odd, class V, int... I>
@@ -168,11 +186,11 @@ CR_INLINE V every_other(V a, V b, Sequence<I...>) {
 }
 template <class T>
 CR_INLINE Vec<T> even_lanes(Vec<T> a, Vec<T> b) {
-  return every_other<0>(a, b, Sequence<__integer_pack(kLanes<T>)...>{});
+  return every_other<0>(a, b, FirstNumbers<kLanes<T>>{});
 }
 template <class T>
 CR_INLINE Vec<T> odd_lanes(Vec<T> a, Vec<T> b) {
-  return every_other<1>(a, b, Sequence<__integer_pack(kLanes<T>)...>{});
+  return every_other<1>(a, b, FirstNumbers<kLanes<T>>{});
 }
 
 template <int Width, class V, class F, int... I>
@@ -187,7 +205,7 @@ CR_INLINE V fold_halves(V v, F&& f, Sequence<I...> order) {
 // All lanes joined by a commutative f(vector, vector): the halves, their halves, and so on.
 template <class T, class F>
 CR_INLINE T fold_lanes(Vec<T> v, F&& f) {
-  return fold_halves<kLanes<T> / 2>(v, f, Sequence<__integer_pack(kLanes<T>)...>{})[0];
+  return fold_halves<kLanes<T> / 2>(v, f, FirstNumbers<kLanes<T>>{})[0];
 }
 
 template <class T>
@@ -298,8 +316,8 @@ CR_INLINE V max_or_b(V a, V b) {
 template <class M>
 CR_INLINE bool any(M mask) {
 #if defined(__AVX512F__)
-  return __builtin_ia32_ptestmd512(reinterpret_cast<Vec<int32_t>>(mask),
-                                   reinterpret_cast<Vec<int32_t>>(mask), -1) != 0;
+  const __m512i lanes = reinterpret_cast<__m512i>(mask);
+  return _mm512_test_epi32_mask(lanes, lanes) != 0;
 #elif defined(__AVX2__)
   return __builtin_ia32_pmovmskb256(reinterpret_cast<Vec<char>>(mask)) != 0;
 #elif defined(__SSE2__)
