@@ -7,6 +7,8 @@ import platform
 from pathlib import Path
 
 ISA_FLAGS = ("avx512f", "avx2", "fma", "avx", "sse4_2", "asimd")
+# Variables that begin so can hold a library to older instructions or fewer threads.
+TUNING = ("ATEN_", "CHAINRULE_", "DNNL_", "MKL_", "NPY_", "OMP_", "ONEDNN_", "OPENBLAS_", "XLA_")
 
 
 def _cpuinfo() -> dict[str, str]:
@@ -31,12 +33,15 @@ def load() -> float:
 
 
 def facts() -> dict[str, str]:
-    """Processor, cores, instruction set, load, system and Python."""
+    """Processor, cores, instruction set, load, system, Python, variables that tune a library."""
     info = _cpuinfo()
     flags = (info.get("flags") or info.get("Features") or "").split()
     model = info.get("model name") or platform.processor() or platform.machine()
     if "cpu family" in info:
         model += f" (family {info['cpu family']}, model {info['model']})"
+    tuning = [
+        f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(TUNING)
+    ]
     return {
         "cpu": model,
         "cores": str(cpu_count()),
@@ -44,4 +49,5 @@ def facts() -> dict[str, str]:
         "load": f"{load():.1f}",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "variables": " ".join(tuning) or "none",
     }

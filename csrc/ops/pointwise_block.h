@@ -97,30 +97,28 @@ CR_INLINE void map_row(const F& f, T* out, const T* const (&in)[3], const int64_
                        int64_t n) {
   constexpr int kLanesOf = kLanes<T>;
   int64_t i = 0;
-  if constexpr (kSideBySide > 1) {
-    for (; i + kSideBySide * kLanesOf <= n; i += kSideBySide * kLanesOf) {
-      Vec<T> y[kSideBySide];
-      if constexpr (N == 1 && kHasUsual<F, Vec<T>>) {
-        y[0] = f.usual(load(in[0] + i));
-        auto rare = f.rare(load(in[0] + i));
+  for (; i + kSideBySide * kLanesOf <= n; i += kSideBySide * kLanesOf) {
+    Vec<T> y[kSideBySide];
+    if constexpr (N == 1 && kHasUsual<F, Vec<T>>) {
+      y[0] = f.usual(load(in[0] + i));
+      auto rare = f.rare(load(in[0] + i));
 #pragma GCC unroll 8
-        for (int k = 1; k < kSideBySide; k++) {
-          const Vec<T> x = load(in[0] + i + k * kLanesOf);
-          y[k] = f.usual(x);
-          rare |= f.rare(x);
-        }
-        if (__builtin_expect(any(rare), 0)) map_rare(f, y, in[0] + i);
-      } else {
-#pragma GCC unroll 8
-        for (int k = 0; k < kSideBySide; k++) {
-          const int64_t j = k * kLanesOf;
-          y[k] = apply(Arity<N>{}, f, load(in[0] + (i & mask[0]) + j),
-                       load(in[1] + (i & mask[1]) + j), load(in[2] + (i & mask[2]) + j));
-        }
+      for (int k = 1; k < kSideBySide; k++) {
+        const Vec<T> x = load(in[0] + i + k * kLanesOf);
+        y[k] = f.usual(x);
+        rare |= f.rare(x);
       }
+      if (__builtin_expect(any(rare), 0)) map_rare(f, y, in[0] + i);
+    } else {
 #pragma GCC unroll 8
-      for (int k = 0; k < kSideBySide; k++) store(out + i + k * kLanesOf, y[k]);
+      for (int k = 0; k < kSideBySide; k++) {
+        const int64_t j = k * kLanesOf;
+        y[k] = apply(Arity<N>{}, f, load(in[0] + (i & mask[0]) + j),
+                     load(in[1] + (i & mask[1]) + j), load(in[2] + (i & mask[2]) + j));
+      }
     }
+#pragma GCC unroll 8
+    for (int k = 0; k < kSideBySide; k++) store(out + i + k * kLanesOf, y[k]);
   }
   // The last, partial vector shares the loop's code.
   for (; i < n; i += kLanesOf) {
