@@ -14,7 +14,8 @@ void release_python_object(void* owner) {
   Py_DECREF(static_cast<PyObject*>(owner));
 }
 
-// By kind and size: NumPy's names for its types are made by a Python function.
+// By kind and size: NumPy's names for its types are made by a Python function. Types of other
+// libraries, as ml_dtypes' bfloat16, have only a name.
 DType dtype_of_array(const py::array& array) {
   const py::dtype dtype = array.dtype();
   const py::ssize_t size = dtype.itemsize();
@@ -35,7 +36,7 @@ DType dtype_of_array(const py::array& array) {
     case 'f':
       result = of_size(DType::kUndefined, DType::kFloat16, DType::kFloat32, DType::kFloat64);
       break;
-    default: break;
+    default: result = dtype_from_name(py::cast<std::string>(dtype.attr("name")).c_str()); break;
   }
   CR_CHECK_TYPE(result != DType::kUndefined, "from_numpy: no chainrule dtype for NumPy's ",
                 py::cast<std::string>(py::str(dtype)),
