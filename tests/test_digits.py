@@ -264,17 +264,17 @@ def scan(digit, scale, paper, ink):
 def test_predict_reads_pictures_of_any_shade_and_size(trained, capsys, tmp_path, paper, ink):
     data = sklearn_digits()
     paths = []
-    for i in range(100, 110):
+    for i in range(100, 200):  # the first ten alone are hard ones: 7 to 9 of them are read
         paths.append(tmp_path / f"{data.target[i]}-{i}.png")
         scan(data.images[i], 3 + i % 7, paper, ink).save(paths[-1])
     code, out, err = run(capsys, "predict", trained[0], *paths)
     assert (code, err) == (0, "")
     answers = re.findall(r"(\d)-\d+\.png: (\d)$", out, re.MULTILINE)
-    assert len(answers) == 10
-    assert sum(label == answer for label, answer in answers) >= 8
+    assert len(answers) == 100
+    assert sum(label == answer for label, answer in answers) >= 85
     shares = [float(share) for share in re.findall(r"^  \d +([\d.]+)%", out, re.MULTILINE)]
-    assert len(shares) == 100
-    assert sum(shares) == pytest.approx(1000, abs=5)
+    assert len(shares) == 1000
+    assert sum(shares) == pytest.approx(10_000, abs=50)
 
 
 def test_predict_reads_colour_transparency_and_16_bits(trained, capsys, tmp_path):
