@@ -134,7 +134,7 @@ function show(result) {
   paint("maps", result?.maps, narrow.matches ? 8 : 16, ink);
   paint("mattered", result?.mattered, 1, (value) =>
     [...(value > 128 ? towards : away), Math.min(255, 2 * Math.abs(value - 128))]);
-  say(result ? `I read a ${result.digit} (${percent(result.probabilities[result.digit])}).`
+  say(result ? `I read ${result.digit === 8 ? 'an' : 'a'} ${result.digit} (${percent(result.probabilities[result.digit])}).`
              : "Draw a digit above.");
 }
 
