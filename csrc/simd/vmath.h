@@ -351,7 +351,8 @@ CR_INLINE LogParts<V> log_parts(V x) {
   return {p.k, f, -log_rest(f, V{})};
 }
 
-// By pieces of m: log(m) = log(1 + r) - log(c) with r = c m - 1, c and log(c) from tables.
+// By pieces of m: log(m) = log(1 + r) - log(c) with r = c m - 1, exact by one rounding, c and
+// log(c) from tables.
 #ifdef __AVX512F__
 template <class V>
 constexpr bool kLogByPieces = true;
@@ -362,7 +363,7 @@ CR_INLINE LogParts<V> log_parts_by_pieces(V x) {
   using T = Lane<V>;
   const V m = mantissa(x), k = exponent(x) - exponent(m);
   const BitsOf<V> piece = bits(m) >> (Ieee<T>::kMantissaBits - 4);
-  const V r = m * pick(Coef<T>::kLogInverse16, piece) - T(1);
+  const V r = fma(m, pick(Coef<T>::kLogInverse16, piece), V{} - T(1));
   return {k, pick(Coef<T>::kLogOfInverse16, piece),
           r + (r * r) * polynomial(r, Coef<T>::kLogPiece)};
 }
@@ -381,7 +382,7 @@ CR_INLINE LogParts<Vec<float>> log_parts_by_pieces(Vec<float> x) {
   const Vec<int32_t> k = above >> 23;
   const V m = from_bits<V>(bits(x) - (reinterpret_cast<BitsOf<V>>(k) << 23));
   const BitsOf<V> piece = reinterpret_cast<BitsOf<V>>(above) >> 20;
-  const V r = m * pick(Coef<float>::kLogInverse8, piece) - 1.0f;
+  const V r = fma(m, pick(Coef<float>::kLogInverse8, piece), V{} - 1.0f);
   return {__builtin_convertvector(k, V), pick(Coef<float>::kLogOfInverse8, piece),
           r + (r * r) * polynomial(r, Coef<float>::kLogPiece)};
 }
