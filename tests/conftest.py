@@ -1,10 +1,16 @@
 """Shared by every test: seeds, thread counts and modes are put back as they were."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 import chainrule as cr
+
+# A shell lets its background jobs ignore the interrupt, and the programs that tests start and
+# interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

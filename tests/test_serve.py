@@ -234,12 +234,7 @@ def test_other_machines_are_not_served(server):
 def test_ctrl_c_ends_it_cleanly(model):
     command = [sys.executable, "-m", "chainrule", "serve", model, "--port", "0", "--no-browser"]
     with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell has its background jobs ignore the interrupt, and their children with them.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         line = process.stdout.readline()
         url = re.fullmatch(r"draw a digit at (http://127\.0\.0\.1:\d+/) \(Ctrl-C ends\)\n", line)
